@@ -1,0 +1,104 @@
+"""What telephony knows of a call: RFC 3261 signalling, identities, how it ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How a call reaches us; only legs and dialogue differ."""
+
+    ANSWER = "answer"
+    LISTEN = "listen"
+    UPLOAD = "upload"
+
+
+class LegName(StrEnum):
+    """One direction of sound. ``mixed`` is a conference heard as one stream."""
+
+    CALLER = "caller"
+    AGENT = "agent"
+    MIXED = "mixed"
+    CHANNEL_1 = "channel_1"
+    CHANNEL_2 = "channel_2"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One identity header as it came.
+
+    Args:
+        header: canonical header name, e.g. ``From``, ``P-Asserted-Identity``, ``Diversion``.
+        raw: the header value, unfolded, otherwise untouched.
+        uri_user: user part of its URI, if one could be read.
+        e164: ``+84…`` when the user part is a telephone number, else None.
+        confidence: 0–1, how far this header says who calls (0 for headers that do not).
+        flags: spoof patterns seen, e.g. ``double_zero``, ``anonymous``, ``unexpected_country``.
+    """
+
+    header: str
+    raw: str
+    uri_user: str | None
+    e164: str | None
+    confidence: float
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The party a report would name, with where that claim comes from.
+
+    ``number`` is E.164 when it could be normalised, else the displayed text, else None
+    (anonymous). It is never the subscriber's own number.
+    """
+
+    number: str | None
+    display: str | None
+    source_header: str | None
+    confidence: float
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallOpened:
+    """A call was accepted; everything later refers to ``call_id`` (ULID)."""
+
+    call_id: str
+    mode: Mode
+    legs: tuple[LegName, ...]
+    identities: tuple[Identity, ...]
+    caller: Caller
+    subscriber: str | None
+    access: str
+    sip_call_id: str | None
+    source_address: str | None
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dtmf:
+    """A key was pressed (RFC 4733 or INFO). ``at_s`` counts from the call's opening."""
+
+    digit: str
+    at_s: float
+    method: str
+
+
+class Blame(StrEnum):
+    """Who ended the call."""
+
+    CALLER = "caller"
+    US = "us"
+    UPSTREAM = "upstream"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    """The call is over. ``sip_status`` is the last status or cause known (0: none)."""
+
+    blame: Blame
+    reason: str
+    sip_status: int
+    duration_s: float
+    closed_at: datetime

@@ -1,0 +1,93 @@
+"""What spotting found and what the verdict makes of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ivr.facts.call import LegName
+
+
+class Stage(StrEnum):
+    """The steps of an impersonation scam, in plausible order; ``counter`` speaks against one."""
+
+    CONTACT = "contact"
+    AUTHORITY = "authority"
+    ACCUSATION = "accusation"
+    THREAT = "threat"
+    ISOLATION = "isolation"
+    INSTRUCTION = "instruction"
+    DEMAND = "demand"
+    COUNTER = "counter"  # advice, family address, past telling: evidence against
+    ADVERT = "advert"  # marketing: evidence for spam
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseHit:
+    """A phrase of the rulebook, heard on a leg.
+
+    Args:
+        phrase_id: unique in the rulebook.
+        concept: what it means, e.g. ``cong_an``.
+        pretext: story it belongs to, e.g. ``sim_revoked``, or None.
+        heard: the words as recognised.
+        score: 0–1, 1 is an exact match with full confidence.
+        negated: a guard word (không, đừng, chưa, bao giờ…) governs it.
+        is_final: False while it rests on a partial utterance.
+    """
+
+    phrase_id: str
+    concept: str
+    stage: Stage
+    pretext: str | None
+    heard: str
+    leg: LegName
+    start_s: float
+    end_s: float
+    score: float
+    negated: bool
+    is_final: bool
+    rulebook_sha256: str
+
+
+class Label(StrEnum):
+    SCAM = "scam"
+    SUSPICIOUS = "suspicious"
+    SPAM = "spam"
+    CLEAN = "clean"
+    UNSURE = "unsure"
+
+
+class Level(StrEnum):
+    """How far the verdict reaches: ``live`` warns, ``filing`` reports."""
+
+    NONE = "none"
+    LIVE = "live"
+    FILING = "filing"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One argument of the verdict; ``hits`` are indexes into the verdict's hit list."""
+
+    code: str
+    text_vi: str
+    text_en: str
+    hits: tuple[int, ...]
+    is_against: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of a call, or of a call so far.
+
+    ``live_at_s`` / ``filing_at_s``: when each level was first reached, or None.
+    """
+
+    label: Label
+    level: Level
+    score: float
+    pretexts: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    reasons: tuple[Reason, ...]
+    live_at_s: float | None
+    filing_at_s: float | None
+    rulebook_sha256: str
