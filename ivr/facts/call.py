@@ -84,6 +84,25 @@ class Dtmf:
     method: str
 
 
+@dataclass(frozen=True, slots=True)
+class MediaAgreed:
+    """SDP offer and answer were exchanged (RFC 3264); comes again after every re-INVITE.
+
+    Args:
+        remote: address and port the other side's SDP names for its RTP.
+        signalled_from: address the SIP message came from (a NAT shows its outside here).
+        agent: loopback address and port on which pjsua2 receives RTP.
+        payload_types: RTP payload type → encoding name and clock rate, e.g. ``{8: ("PCMA", 8000)}``.
+        direction: ``sendrecv``, ``sendonly``, ``recvonly`` or ``inactive``, as answered by us.
+    """
+
+    remote: tuple[str, int]
+    signalled_from: str
+    agent: tuple[str, int]
+    payload_types: dict[int, tuple[str, int]]
+    direction: str
+
+
 class Blame(StrEnum):
     """Who ended the call."""
 
