@@ -1,0 +1,1 @@
+"""ivr: a call-screening agent for Vietnam."""

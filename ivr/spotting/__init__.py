@@ -1,0 +1,1 @@
+"""Finding scripted phrases in recognised Vietnamese speech."""
