@@ -1,17 +1,17 @@
 """One family of typed errors. Each says what happened, why, and what a person can do about it.
 
-    IvrError
-    ├── UsageError          the command was called wrongly            exit 2
-    ├── SettingsError       the configuration is not usable           exit 3
-    ├── EnvironmentProblem  something the machine must provide lacks  exit 3
-    ├── InputError          a file or text given to us is not usable  exit 3
-    ├── TelephonyError      SIP or the worker behind it failed        exit 3
-    ├── MediaError          RTP, wire log or audio could not be kept  exit 3
-    ├── RecognitionError    a recogniser or its model failed          exit 3
-    ├── RulebookError       the rulebook has mistakes                 exit 3
-    ├── EvidenceError       a case cannot be sealed or read           exit 3
-    ├── StorageError        the ledger refused                        exit 3
-    └── DeliveryError       a report could not be handed over         exit 3
+IvrError
+├── UsageError          the command was called wrongly            exit 2
+├── SettingsError       the configuration is not usable           exit 3
+├── EnvironmentProblem  something the machine must provide lacks  exit 3
+├── InputError          a file or text given to us is not usable  exit 3
+├── TelephonyError      SIP or the worker behind it failed        exit 3
+├── MediaError          RTP, wire log or audio could not be kept  exit 3
+├── RecognitionError    a recogniser or its model failed          exit 3
+├── RulebookError       the rulebook has mistakes                 exit 3
+├── EvidenceError       a case cannot be sealed or read           exit 3
+├── StorageError        the ledger refused                        exit 3
+└── DeliveryError       a report could not be handed over         exit 3
 """
 
 from typing import ClassVar

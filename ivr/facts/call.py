@@ -92,7 +92,7 @@ class MediaAgreed:
         remote: address and port the other side's SDP names for its RTP.
         signalled_from: address the SIP message came from (a NAT shows its outside here).
         agent: loopback address and port on which pjsua2 receives RTP.
-        payload_types: RTP payload type → encoding name and clock rate, e.g. ``{8: ("PCMA", 8000)}``.
+        payload_types: RTP payload type → (encoding name, clock rate in Hz).
         direction: ``sendrecv``, ``sendonly``, ``recvonly`` or ``inactive``, as answered by us.
     """
 
