@@ -4,14 +4,15 @@ Channel order of a call (see docs/architecture.md): Line → Door → Ear → Li
 Vault → Ledger → Courier.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from ivr.facts.audio import AudioFrame, LegStats, WireLog
 from ivr.facts.call import CallClosed, Dtmf, Identity, LegName, MediaAgreed
 from ivr.facts.judgement import PhraseHit, Verdict
-from ivr.facts.reports import Delivery, Report
+from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Report
 from ivr.facts.speech import MissedSpan, Utterance
 
 FrameSink = Callable[[AudioFrame], None]
@@ -126,10 +127,23 @@ class Judge(Protocol):
     ) -> Verdict: ...
 
 
-class Courier(Protocol):
-    """Hands one report over. Idempotent by ``report_id`` where the channel allows it."""
+Commit = Callable[[], Awaitable[None]]
+"""Called by a courier directly before the step it cannot take back; raises when the report is
+no longer its own, and then nothing may be sent."""
 
-    async def deliver(self, report: Report, case_path: Path) -> str:
+
+class Courier(Protocol):
+    """Hands one report over."""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether delivering the same report twice has the effect of delivering it once."""
+
+    @property
+    def settles_as(self) -> DeliveryState:
+        """``SENT``, or ``READY`` when a person has to carry it on."""
+
+    async def deliver(self, report: Report, case_path: Path, commit: Commit) -> str:
         """Returns the provider's reference.
 
         Raises:
@@ -138,8 +152,33 @@ class Courier(Protocol):
 
 
 class Outbox(Protocol):
-    """Reports waiting to be delivered; the database is the truth."""
+    """Reports waiting to be delivered; the database is the truth. Raises StorageError."""
 
-    async def lease(self, now_holder: str) -> tuple[Report, Path] | None: ...
+    async def lease(
+        self,
+        holder: str,
+        now: datetime,
+        lease_s: float,
+        channels: Collection[Channel],
+        repeatable: Collection[Channel],
+    ) -> Lease | None:
+        """The next report that is due, marked ``SENDING`` before anybody acts on it."""
 
-    async def settle(self, report_id: str, outcome: str | Exception) -> Delivery: ...
+    async def commit(self, lease: Lease, now: datetime) -> bool:
+        """Note that the step that cannot be taken back comes now; False: the lease was lost."""
+
+    async def settle_sent(
+        self, lease: Lease, now: datetime, reference: str, state: DeliveryState
+    ) -> Delivery: ...
+
+    async def settle_failed(
+        self,
+        lease: Lease,
+        now: datetime,
+        error: str,
+        state: DeliveryState,
+        not_before: datetime | None = None,
+    ) -> Delivery: ...
+
+    async def next_due(self, channels: Collection[Channel]) -> datetime | None:
+        """When the next report is due or the next lease runs out; None: nothing waits."""

@@ -5,6 +5,7 @@ environment variables ``IVR_<SECTION>__<FIELD>``. Secrets are read from files na
 A misspelt name is an error, never ignored.
 """
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -148,6 +149,9 @@ class SmtpSettings(Section):
     username: str = Field(default="", description="Login, if the server wants one.")
     password_file: Path | None = Field(default=None, description="File that holds the password.")
     sender: str = Field(default="ivr@localhost", description="From address of the reports.")
+    ca_file: Path | None = Field(
+        default=None, description="Certificates (PEM) to trust besides the system's."
+    )
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one delivery.")
 
 
@@ -174,6 +178,21 @@ class ReportingSettings(Section):
     retry_first_s: float = Field(default=5.0, gt=0, description="First wait after a failure.")
     retry_longest_s: float = Field(default=3600.0, gt=0, description="Longest wait.")
     attempts: int = Field(default=20, ge=1, description="Attempts before a person must look.")
+    parallel: int = Field(default=4, ge=1, le=64, description="Deliveries at the same time.")
+    poll_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="How often the ledger is asked for reports of other processes.",
+    )
+    verified_max_age_days: int = Field(
+        default=180, ge=1, description="Older verification of a recipient: nothing is sent there."
+    )
+    attachments_max_mb: float = Field(
+        default=15.0, gt=0, description="Recordings beyond this stay out of a mail and are listed."
+    )
+    english_summary: bool = Field(
+        default=True, description="Put an English summary at the end of a mail."
+    )
 
 
 class StorageSettings(Section):
@@ -273,3 +292,41 @@ def load(file: Path | None = None) -> Settings:
             why="; ".join(lines),
             remedy="`ivr config show` prints every name with its default.",
         ) from problem
+
+
+def as_toml(settings: Settings) -> str:
+    """The settings as a commented TOML file; ``load`` reads it back to the same settings."""
+    lines = ["# Settings of ivr. Every name stands here with its default; the environment wins:"]
+    lines += ["# IVR_SIP__PORT=5062 sets [sip] port. A misspelt name is an error.", ""]
+    lines.append(f"# subscribers: {Settings.model_fields['subscribers'].description}")
+    for name, field in Subscriber.model_fields.items():
+        lines.append(f"#   {name}: {field.description}")
+    if not settings.subscribers:
+        lines += ["# [[subscribers]]", '# access = "an"', '# number = "+84900000000"', ""]
+    for subscriber in settings.subscribers:
+        lines += ["[[subscribers]]", *_toml_fields(subscriber, with_help=False), ""]
+    for name in Settings.model_fields:
+        section = getattr(settings, name)
+        if isinstance(section, Section):
+            lines += [f"[{name}]", *_toml_fields(section, with_help=True), ""]
+    return "\n".join(lines)
+
+
+def _toml_fields(section: Section, *, with_help: bool) -> list[str]:
+    lines = []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if with_help:
+            lines.append(f"# {field.description}")
+        lines.append(f"# {name} =" if value is None else f"{name} = {_toml_value(value)}")
+    return lines
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a TOML basic string

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
+
+from ivr.facts.call import Caller, Mode
+from ivr.facts.judgement import PhraseHit, Verdict
+from ivr.facts.speech import Utterance
 
 
 class Channel(StrEnum):
@@ -17,6 +22,51 @@ class Attachment:
     path: str
     media_type: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """A file of a sealed case: its path inside the case folder, size in bytes, hex digest."""
+
+    path: str
+    size: int
+    sha256: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """All that a report may say about a sealed case.
+
+    Args:
+        caller: the number a report would name, with its source header and confidence.
+        subscriber: the number that was called; named in mail, never in an SMS.
+        hits: the verdict's hit list; ``Reason.hits`` index into it.
+        utterances: final utterances of every leg.
+        files: every file under the seal.
+        seal_sha256: digest of the canonical manifest.
+        model_name: the recogniser's model.
+        is_demonstration_model: the model that ships for trying out, not for real cases.
+        is_complete: False when the recorder was cut off before the call ended.
+        unheard_s: seconds of sound that were recorded but not recognised.
+    """
+
+    case_id: str
+    mode: Mode
+    site: str
+    caller: Caller
+    subscriber: str | None
+    opened_at: datetime
+    duration_s: float
+    verdict: Verdict
+    hits: tuple[PhraseHit, ...]
+    utterances: tuple[Utterance, ...]
+    files: tuple[CaseFile, ...]
+    seal_sha256: str
+    model_name: str
+    is_demonstration_model: bool
+    is_complete: bool
+    unheard_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +89,11 @@ class Report:
 
 
 class DeliveryState(StrEnum):
+    HELD = "held"  # composed; waits for a person to release it
     PENDING = "pending"
     SENDING = "sending"
-    SENT = "sent"
+    SENT = "sent"  # the recipient's side took it
+    READY = "ready"  # laid out in the outbox folder; a person must hand it over
     RETRY = "retry"
     UNCERTAIN = "uncertain"  # cut off in mid-delivery: a person decides, it is not sent twice
     FAILED = "failed"
@@ -62,3 +114,19 @@ class Delivery:
     provider_reference: str | None
     last_error: str | None
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to deliver one report, for a while.
+
+    Args:
+        case_path: the sealed case folder that attachments are read from.
+        attempt: counts from 1; a settlement that carries an older attempt changes nothing.
+    """
+
+    report: Report
+    case_path: Path
+    holder: str
+    attempt: int
+    expires_at: datetime
