@@ -1,0 +1,54 @@
+"""The ``ivr`` command."""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import typer
+
+from ivr.cli import config
+from ivr.cli.context import CommandContext
+from ivr.cli.output import fail
+from ivr.errors import IvrError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Call screening for Vietnam: answer, record, recognise, judge, seal, file.",
+    epilog="Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 environment.",
+)
+app.add_typer(config.app, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ivr {metadata.version('ivr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    settings_file: Path | None = typer.Option(
+        None, "--settings", envvar="IVR_SETTINGS", help="Settings file (see config/ivr.toml)."
+    ),
+    data: Path | None = typer.Option(
+        None, "--data", envvar="IVR_DATA", help="Data folder: cases, keys, ledger."
+    ),
+    is_verbose: bool = typer.Option(
+        False, "--verbose", "-v", help="Log at debug level; personal data is not masked."
+    ),
+    _: bool = typer.Option(False, "--version", callback=_version, is_eager=True),
+) -> None:
+    ctx.obj = CommandContext(settings_file, data, is_verbose)
+
+
+def main() -> None:
+    """Entry point: typed errors become a message and an exit code."""
+    try:
+        app()
+    except IvrError as problem:
+        sys.exit(fail(problem, as_json="--json" in sys.argv))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,49 @@
+"""How every command speaks: JSON alone on standard output, the rest on standard error."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from ivr.errors import IvrError
+
+T = TypeVar("T")
+
+JSON_OPTION = typer.Option(False, "--json", help="Print JSON alone on standard output.")
+
+console = Console(soft_wrap=True, highlight=False)
+progress = Console(stderr=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """One JSON value on one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def fail(problem: IvrError, *, as_json: bool) -> int:
+    """Say what went wrong, why and what to do; returns the exit code."""
+    if as_json:
+        print_json({"error": problem.as_dict()})
+    progress.print(f"[bold red]{problem.what}[/]", markup=True)
+    progress.print(f"  why:    {problem.why}", markup=False)
+    progress.print(f"  remedy: {problem.remedy}", markup=False)
+    return problem.exit_code
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine; a typed error inside a task group is raised as itself."""
+    try:
+        return asyncio.run(work)
+    except BaseExceptionGroup as group:
+        typed, rest = group.split(IvrError)
+        if typed is None or rest is not None:
+            raise
+        first: BaseException = typed
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group
