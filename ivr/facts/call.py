@@ -17,6 +17,7 @@ class LegName(StrEnum):
     """One direction of sound. ``mixed`` is a conference heard as one stream."""
 
     CALLER = "caller"
+    CALLEE = "callee"  # the person who was called, when their side is heard on its own
     AGENT = "agent"
     MIXED = "mixed"
     CHANNEL_1 = "channel_1"

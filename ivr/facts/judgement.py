@@ -32,6 +32,9 @@ class PhraseHit:
         score: 0–1, 1 is an exact match with full confidence.
         negated: a guard word (không, đừng, chưa, bao giờ…) governs it.
         is_final: False while it rests on a partial utterance.
+        kind: the rulebook's finer class within the stage, e.g. ``claim``, ``money``, ``advice``.
+        weight: 0–1, how much the rulebook lets an exact match of it count.
+        quoted: it lies within the reach of a reporting phrase ("họ xưng là…", "giả danh…").
     """
 
     phrase_id: str
@@ -46,6 +49,9 @@ class PhraseHit:
     negated: bool
     is_final: bool
     rulebook_sha256: str
+    kind: str = ""
+    weight: float = 1.0
+    quoted: bool = False
 
 
 class Label(StrEnum):
