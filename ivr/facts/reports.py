@@ -122,11 +122,13 @@ class Lease:
 
     Args:
         case_path: the sealed case folder that attachments are read from.
-        attempt: counts from 1; a settlement that carries an older attempt changes nothing.
+        attempt: counts from 1 over the report's life; an older attempt's failure changes nothing.
+        tries: attempts since the report was queued, or a person last sent it on its way.
     """
 
     report: Report
     case_path: Path
     holder: str
     attempt: int
+    tries: int
     expires_at: datetime

@@ -1,0 +1,212 @@
+"""The ledger: which cases there are, and what was filed about them.
+
+The sealed case folder is the truth about a case; the ledger is the truth about its reports.
+A ledger that was lost can be filled again from the folders (``ivr recover``), except for what
+was already delivered: that is why the database is worth a backup.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ivr.clock import Clock, SystemClock
+from ivr.errors import InputError, StorageError
+from ivr.facts.cases import CaseSummary
+from ivr.facts.reports import Delivery, DeliveryState, Report
+from ivr.storage.desk import Desk
+from ivr.storage.engine import Database
+from ivr.storage.outbox import ReportOutbox
+from ivr.storage.rows import case_values, report_values, to_delivery, to_report, to_summary
+from ivr.storage.schema import attempts as attempts_table
+from ivr.storage.schema import cases, decisions, reports
+from ivr.storage.upgrade import upgrade
+
+
+class Ledger:
+    """Cases and reports in one database.
+
+    ``outbox`` is what a dispatcher takes reports from; ``desk`` is what a person does to them.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self.outbox = ReportOutbox(database)
+        self.desk = Desk(database, clock)
+
+    @classmethod
+    async def open(cls, address: str | Path, clock: Clock | None = None) -> "Ledger":
+        """Open, creating or upgrading the database as needed.
+
+        Args:
+            address: a path, or ``sqlite:///path``.
+
+        Raises:
+            StorageError: the database is newer than this code, is something else, or is not
+                readable or writable; the remedy says which.
+        """
+        database = Database.at(address)
+        try:
+            await upgrade(database)
+        except BaseException:  # whatever stopped us, the connections must not outlive it
+            await database.close()
+            raise
+        return cls(database, clock or SystemClock())
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def __aenter__(self) -> "Ledger":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def record_sealed_case(
+        self, summary: CaseSummary, filed: Sequence[Report] = (), *, is_held: bool = False
+    ) -> tuple[str, ...]:
+        """Enter a sealed case and queue its reports, in one transaction.
+
+        Entering the same case again changes nothing and queues nothing twice: a report whose
+        case, recipient and channel are known is left as it is, even withdrawn, even if a newer
+        template words it differently.
+
+        Args:
+            is_held: queue the reports as ``HELD``, for a person to release.
+
+        Returns:
+            The ids of the reports that were queued now.
+
+        Raises:
+            StorageError: the ledger cannot be written, or holds this case under another seal.
+        """
+        for report in filed:
+            if report.case_id != summary.case_id:
+                raise StorageError(
+                    "A report of another case was handed in with this case.",
+                    why=f"report {report.report_id[:16]} belongs to case {report.case_id}",
+                    remedy="This is a mistake in the program; please report it.",
+                )
+        state = DeliveryState.HELD if is_held else DeliveryState.PENDING
+        now = self._clock.now()
+        async with self._database.writing(f"enter case {summary.case_id}") as connection:
+            await self._enter_case(connection, summary)
+            known = await connection.execute(
+                sa.select(reports.c.recipient_id, reports.c.channel).where(
+                    reports.c.case_id == summary.case_id
+                )
+            )
+            taken = {(row.recipient_id, row.channel) for row in known}
+            fresh = []
+            for report in filed:
+                key = (report.recipient_id, report.channel.value)
+                if key not in taken:
+                    taken.add(key)
+                    fresh.append(report)
+            if fresh:
+                rows = [report_values(report, state, now) for report in fresh]
+                await connection.execute(sa.insert(reports), rows)
+        return tuple(report.report_id for report in fresh)
+
+    async def _enter_case(self, connection: AsyncConnection, summary: CaseSummary) -> None:
+        # The lock matters where writers are not serialised by the database file itself.
+        row = (
+            await connection.execute(
+                sa.select(cases).where(cases.c.case_id == summary.case_id).with_for_update()
+            )
+        ).one_or_none()
+        if row is None:
+            await connection.execute(sa.insert(cases).values(case_values(summary)))
+        elif row.seal_sha256 != summary.seal_sha256:
+            raise StorageError(
+                f"The ledger holds case {summary.case_id} under another seal.",
+                why=f"entered {row.seal_sha256[:16]}…, now {summary.seal_sha256[:16]}…",
+                remedy="Run `ivr verify` on the case folder: a sealed case must never change.",
+            )
+
+    async def cases(
+        self,
+        limit: int = 50,
+        *,
+        label: str | None = None,
+        since: datetime | None = None,
+        caller: str | None = None,
+    ) -> list[CaseSummary]:
+        """Cases, newest first; ``caller`` matches any part of the number."""
+        query = sa.select(cases).order_by(cases.c.opened_at.desc(), cases.c.case_id.desc())
+        if label is not None:
+            query = query.where(cases.c.label == label)
+        if since is not None:
+            query = query.where(cases.c.opened_at >= since)
+        if caller is not None:
+            query = query.where(cases.c.caller.contains(caller, autoescape=True))
+        async with self._database.reading("list its cases") as connection:
+            return [to_summary(row) for row in await connection.execute(query.limit(limit))]
+
+    async def case(self, case_id: str) -> CaseSummary:
+        """One case by its id or the unambiguous beginning of it.
+
+        Raises:
+            InputError: no case, or more than one, begins so.
+        """
+        query = (
+            sa.select(cases)
+            .where(cases.c.case_id.startswith(case_id, autoescape=True))
+            .order_by(cases.c.case_id)
+            .limit(2)
+        )
+        async with self._database.reading("look up a case") as connection:
+            rows = (await connection.execute(query)).all()
+        if len(rows) != 1:
+            raise InputError(
+                f"No single case begins with {case_id!r}.",
+                why="several do" if rows else "there is none",
+                remedy="`ivr cases list` shows the ids.",
+            )
+        return to_summary(rows[0])
+
+    async def reports(
+        self,
+        *,
+        case_id: str | None = None,
+        state: DeliveryState | None = None,
+        limit: int = 1000,
+    ) -> list[Delivery]:
+        """Reports and how far they are, latest change first."""
+        query = sa.select(reports).order_by(reports.c.updated_at.desc(), reports.c.report_id)
+        if case_id is not None:
+            query = query.where(reports.c.case_id == case_id)
+        if state is not None:
+            query = query.where(reports.c.state == state.value)
+        async with self._database.reading("list its reports") as connection:
+            return [to_delivery(row) for row in await connection.execute(query.limit(limit))]
+
+    async def report(self, report_id: str) -> tuple[Report, Delivery]:
+        """One report, as composed, and how far it is; an unambiguous beginning is enough.
+
+        Raises:
+            InputError: no report, or more than one, begins so.
+        """
+        async with self._database.reading("look up a report") as connection:
+            row = await self.desk.find(connection, report_id)
+        return to_report(row), to_delivery(row)
+
+    async def history(self, report_id: str) -> list[str]:
+        """What couriers and people did with a report, one line each, oldest first."""
+        tries = sa.select(attempts_table).where(attempts_table.c.report_id == report_id)
+        acts = sa.select(decisions).where(decisions.c.report_id == report_id)
+        lines: list[tuple[datetime, str]] = []
+        async with self._database.reading("read a report's history") as connection:
+            for row in await connection.execute(tries):
+                outcome = row.outcome or "under way"
+                detail = f": {row.detail}" if row.detail else ""
+                lines.append((row.started_at, f"attempt {row.n} {outcome}{detail}"))
+            lines.extend(
+                (row.decided_at, f"a person decided: {row.act}, {row.why}")
+                for row in await connection.execute(acts)
+            )
+        lines.sort(key=lambda line: line[0])
+        return [f"{moment.isoformat(timespec='seconds')} {text}" for moment, text in lines]
