@@ -1,0 +1,104 @@
+"""Which words of a row deny what follows them, and how sure that is.
+
+A guard word (không, đừng, chưa, chớ, khỏi…) reaches a few words ahead, not across a clause.
+"nếu không chuyển", "để không bị thu hồi", "đúng không" contain the word without denying: such
+sequences stand in the rulebook as excuses.  A word that only resembles a guard makes things
+uncertain, and uncertainty may lower a score, never raise it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from ivr.spotting.costs import distance
+from ivr.spotting.rulebook import Matching
+from ivr.spotting.syllable import fold, parse
+from ivr.spotting.tokens import Token
+
+UNCERTAIN_LIMIT: Final = 0.06  # khôn, khồng… but not công (0.11) or dừng (0.27)
+UNCERTAIN_FACTOR: Final = 0.7
+
+
+class Denial(IntEnum):
+    NONE = 0
+    UNCERTAIN = 1
+    SURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequences:
+    by_first: dict[str, tuple[tuple[str, ...], ...]]
+
+    def at(self, texts: Sequence[str], place: int) -> int:
+        """Length of the longest sequence that starts here, or 0."""
+        lengths = [
+            len(words)
+            for words in self.by_first.get(texts[place], ())
+            if tuple(texts[place : place + len(words)]) == words
+        ]
+        return max(lengths, default=0)
+
+
+def _sequences(phrases: frozenset[str]) -> _Sequences:
+    table: dict[str, list[tuple[str, ...]]] = {}
+    for phrase in sorted(phrases):
+        words = tuple(phrase.split())
+        table.setdefault(words[0], []).append(words)
+    return _Sequences({first: tuple(found) for first, found in table.items()})
+
+
+class Guards:
+    """Finds denials; compiled once from the rulebook's ``matching:`` table."""
+
+    def __init__(self, matching: Matching) -> None:
+        self._matching = matching
+        self._guards = _sequences(matching.guards)
+        self._excuses = _sequences(matching.guard_excused_by)
+        self._stops = matching.guard_stopped_by
+        self._single = [
+            parsed
+            for word in sorted(matching.guards)
+            if " " not in word and (parsed := parse(word)) is not None
+        ]
+        self._folded = {fold(word) for word in matching.guards}
+        self._likeness: dict[str, Denial] = {}
+
+    def denials(self, tokens: Sequence[Token], *, folded: bool = False) -> list[Denial]:
+        """For each token, whether a guard word before it reaches it."""
+        texts = [token.text for token in tokens]
+        found = [Denial.NONE] * len(tokens)
+        excused_until = 0
+        for place in range(len(tokens)):
+            excused_until = max(excused_until, place + self._excuses.at(texts, place))
+            strength = self._strength(texts, place, folded=folded)
+            if strength is Denial.NONE or place < excused_until:
+                continue
+            length = max(1, self._guards.at(texts, place))
+            reach = self._matching.guard_reach * (2 if length > 1 else 1)
+            for ahead in range(place + 1, min(len(tokens), place + length + reach)):
+                if tokens[ahead - 1].breaks or texts[ahead] in self._stops:
+                    break
+                found[ahead] = max(found[ahead], strength)
+        return found
+
+    def _strength(self, texts: Sequence[str], place: int, *, folded: bool) -> Denial:
+        if self._guards.at(texts, place):
+            return Denial.SURE
+        word = texts[place]
+        if folded:
+            return Denial.UNCERTAIN if word in self._folded else Denial.NONE
+        if word not in self._likeness:
+            if len(self._likeness) > 20_000:
+                self._likeness.clear()
+            self._likeness[word] = self._resemblance(word)
+        return self._likeness[word]
+
+    def _resemblance(self, word: str) -> Denial:
+        parsed = parse(word)
+        if parsed is None:
+            return Denial.NONE
+        nearest = min((distance(parsed, guard) for guard in self._single), default=1.0)
+        if nearest <= self._matching.guard_limit:
+            return Denial.SURE
+        return Denial.UNCERTAIN if nearest <= UNCERTAIN_LIMIT else Denial.NONE
