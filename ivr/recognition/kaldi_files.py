@@ -15,31 +15,29 @@ _SYMBOLS_MAGIC = 2125658996
 _ADD_ON_MAGIC = 446681434
 _HAS_ISYMBOLS, _HAS_OSYMBOLS = 1, 2
 
-MODEL_OPTIONS = frozenset(
-    "beam max-active min-active lattice-beam prune-interval beam-delta hash-ratio "
-    "determinize-max-delay determinize-min-chunk-size determinize-max-active delta max-mem "
-    "phone-determinize word-determinize minimize acoustic-scale frame-subsampling-factor "
-    "frames-per-chunk extra-left-context-initial debug-computation computation.debug "
-    "config print-args verbose help endpoint.silence-phones".split()
-) | frozenset(
-    f"endpoint.rule{rule}.{name}"
-    for rule in range(1, 6)
-    for name in (
-        "must-contain-nonsilence",
-        "min-trailing-silence",
-        "max-relative-cost",
-        "min-utterance-length",
-    )
-)
+_MODEL_OPTIONS = """
+    beam max-active min-active lattice-beam prune-interval beam-delta hash-ratio
+    determinize-max-delay determinize-min-chunk-size determinize-max-active delta max-mem
+    phone-determinize word-determinize minimize acoustic-scale frame-subsampling-factor
+    frames-per-chunk extra-left-context-initial debug-computation computation.debug
+    config print-args verbose help endpoint.silence-phones
+"""
+_FEATURE_OPTIONS = """
+    sample-frequency frame-length frame-shift preemphasis-coefficient remove-dc-offset dither
+    window-type blackman-coeff round-to-power-of-two snip-edges allow-downsample allow-upsample
+    max-feature-vectors num-mel-bins low-freq high-freq vtln-low vtln-high debug-mel num-ceps
+    use-energy energy-floor raw-energy cepstral-lifter htk-compat use-log-fbank use-power
+    config print-args verbose help
+"""
+_RULE_OPTIONS = """
+    must-contain-nonsilence min-trailing-silence max-relative-cost min-utterance-length
+"""
+MODEL_OPTIONS = frozenset(_MODEL_OPTIONS.split()) | {
+    f"endpoint.rule{rule}.{name}" for rule in range(1, 6) for name in _RULE_OPTIONS.split()
+}
 """Options libvosk 0.3.45 takes in conf/model.conf (each was tried); `optimization.*` besides."""
 
-FEATURE_OPTIONS = frozenset(
-    "sample-frequency frame-length frame-shift preemphasis-coefficient remove-dc-offset dither "
-    "window-type blackman-coeff round-to-power-of-two snip-edges allow-downsample allow-upsample "
-    "max-feature-vectors num-mel-bins low-freq high-freq vtln-low vtln-high debug-mel num-ceps "
-    "use-energy energy-floor raw-energy cepstral-lifter htk-compat use-log-fbank use-power "
-    "config print-args verbose help".split()
-)
+FEATURE_OPTIONS = frozenset(_FEATURE_OPTIONS.split())
 """Options of Kaldi's MfccOptions and FbankOptions."""
 
 
