@@ -1,0 +1,140 @@
+"""Custody after the seal: who did what with the case, when and why (ISO/IEC 27037, 5.4.1).
+
+custody.jsonl is append-only and chained; its genesis is the digest of the sealed manifest, so it
+fits no other case. custody.head.jws is a signature over its last line. The signed head is
+written before the line: after a crash between the two the next append adds the missing line from
+it, and taking lines off the end, or putting some on, shows.
+"""
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ivr.clock import Clock, to_iso
+from ivr.errors import EvidenceError
+from ivr.evidence.canonical import canonical, sha256_hex
+from ivr.evidence.chained import ChainedLog, Record, link
+from ivr.evidence.durable import waiting_lock, write_atomic
+from ivr.evidence.layout import CUSTODY, CUSTODY_HEAD, MANIFEST, is_sealed
+from ivr.evidence.signer import CUSTODY_TYPE, Signer
+
+
+class CustodyAction(StrEnum):
+    """What can be done with a sealed case."""
+
+    SEALED = "sealed"
+    VIEWED = "viewed"
+    PLAYED = "played"
+    EXPORTED = "exported"
+    HELD = "held"
+    RELEASED = "released"
+    VERIFIED = "verified"
+
+
+def begin_custody(
+    path: Path, seal_sha256: str, at: str, signer: Signer, facts: Mapping[str, Any]
+) -> None:
+    """Write the first entry, part of the seal; replaces what an interrupted seal left."""
+    entry = link({"action": CustodyAction.SEALED, "at": at, **facts}, 0, seal_sha256)
+    line = canonical(entry)
+    write_atomic(path / CUSTODY_HEAD, canonical(signer.sign(line, CUSTODY_TYPE)))
+    write_atomic(path / CUSTODY, line + b"\n")
+
+
+def append_custody(
+    path: Path,
+    action: CustodyAction,
+    *,
+    actor: str,
+    reason: str,
+    signer: Signer,
+    clock: Clock,
+    facts: Mapping[str, Any] | None = None,
+) -> Record:
+    """Add one entry and sign the new head; waits for the disk and for other writers.
+
+    Args:
+        actor: who, as a person would name them in court (account, full name, or command).
+        reason: why, e.g. the number of a request; may be empty for a mere look.
+        facts: more about it, e.g. the span that was played or the digest of an export.
+
+    Raises:
+        EvidenceError: not a sealed case, manifest or custody log changed, or the disk refused.
+    """
+    if not is_sealed(path):
+        raise EvidenceError(
+            f"{path.name} has no custody log.",
+            why="it is not a sealed case",
+            remedy="Seal it first, or run `ivr recover`.",
+        )
+    with waiting_lock(path):
+        log, seal_sha256 = _open_log(path)
+        fields = {
+            "action": action,
+            "at": to_iso(clock.now()),
+            "actor": actor,
+            "reason": reason,
+            "seal_sha256": seal_sha256,
+            "facts": dict(facts or {}),
+        }
+        entry = link(fields, log.count, log.head)
+        line = canonical(entry)
+        write_atomic(path / CUSTODY_HEAD, canonical(signer.sign(line, CUSTODY_TYPE)))
+        log.append_line(line + b"\n")
+    return entry
+
+
+def read_custody(path: Path) -> list[Record]:
+    """All entries, oldest first.
+
+    Raises:
+        EvidenceError: the log was changed.
+    """
+    return ChainedLog(path / CUSTODY, sha256_hex(_read(path / MANIFEST))).read()
+
+
+def _open_log(path: Path) -> tuple[ChainedLog, str]:
+    """The log up to its signed head, and the digest of the manifest as it is now. Whether the
+    head's signature is right is for the verifier to say; here it must only continue the log."""
+    seal_sha256 = sha256_hex(_read(path / MANIFEST))
+    log = ChainedLog(path / CUSTODY, seal_sha256)
+    records = log.read()
+    log.cut_torn_tail()
+    signed = _signed_line(_read(path / CUSTODY_HEAD))
+    if records and canonical(records[-1]) == signed:
+        return log, seal_sha256
+    try:
+        log.append_line(signed + b"\n")
+    except EvidenceError as problem:
+        raise EvidenceError(
+            f"The custody log of {path.name} does not end where it was signed.",
+            why=problem.why,
+            remedy="Run `ivr verify` on the case and compare it with a copy.",
+        ) from problem
+    return log, seal_sha256
+
+
+def _signed_line(head: bytes) -> bytes:
+    try:
+        payload: str = json.loads(head)["payload"]
+        return urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise EvidenceError(
+            f"{CUSTODY_HEAD} is no signed head.",
+            why=str(problem),
+            remedy="Run `ivr verify` on the case and compare it with a copy.",
+        ) from problem
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise EvidenceError(
+            f"{path.name} of the case cannot be read.",
+            why=problem.strerror or str(problem),
+            remedy="Run `ivr verify` on the case and compare it with a copy.",
+        ) from problem

@@ -1,0 +1,99 @@
+"""Files that are there after a power cut, whole or not at all."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SEALED = 0o444
+OPEN = 0o644
+_CHUNK = 1 << 20
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names created or renamed in ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Make bytes that another part wrote durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def scratch(path: Path) -> Path:
+    """Where a file is written before it takes its name; fixed, so a crash leaves at most one."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def write_atomic(path: Path, data: bytes, mode: int = OPEN) -> None:
+    """Write, fsync, rename, fsync the folder: readers see the old file or the new one."""
+    draft = scratch(path)
+    with suppress(FileNotFoundError):
+        draft.unlink()
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+def copy_atomic(source: Path, target: Path, mode: int = OPEN) -> None:
+    """Copy of a file of any size, with the guarantees of `write_atomic`."""
+    draft = scratch(target)
+    with source.open("rb") as original, draft.open("wb") as copy:
+        while chunk := original.read(_CHUNK):
+            copy.write(chunk)
+        copy.flush()
+        os.fchmod(copy.fileno(), mode)
+        os.fsync(copy.fileno())
+    draft.replace(target)
+    sync_folder(target.parent)
+
+
+def sha256_file(path: Path) -> tuple[str, int]:
+    """SHA-256 (hex) and size in bytes, read in pieces."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def try_lock(folder: Path) -> int | None:
+    """Take the folder for this process: a handle to close when done, or None if it is taken.
+
+    The lock sits on the folder itself (flock), so it leaves no file behind, survives a rename
+    and vanishes with the process that held it, however that process ended.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+@contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Hold a file or folder against other processes and threads for a moment."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,118 @@
+"""Names inside a vault and a case folder, and what can be read of a case without holding it.
+
+<vault>/<case_id>/
+  opened.json        the call as it was accepted
+  journal.jsonl      what happened, as it happened
+  original/          wire.pcapng, wire.chain.jsonl, invite.sip, or upload.<ext>
+  derived/           what was made of the originals; every file names its parents
+  manifest.json, manifest.jws, signer.pem, custody.jsonl, custody.head.jws   by the seal
+  reports/           composed after the seal, not covered by it
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from ivr.errors import EvidenceError
+from ivr.evidence.durable import try_lock
+from ivr.facts.call import CallOpened
+
+OPENED = "opened.json"
+ORIGINAL = "original"
+DERIVED = "derived"
+WIRE = "original/wire.pcapng"
+WIRE_CHAIN = "original/wire.chain.jsonl"
+INVITE = "original/invite.sip"
+MANIFEST = "manifest.json"
+COMMIT = "manifest.jws"
+SIGNER = "signer.pem"
+CUSTODY = "custody.jsonl"
+CUSTODY_HEAD = "custody.head.jws"
+
+CASE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+DRAFT_SUFFIX = ".opening"
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedFile:
+    """A file that can be made again from its parents.
+
+    Args:
+        path: inside the case folder, with ``/``.
+        parent_sha256: digests of the files it was made from; never empty.
+        made_by: program and version, or what else a person needs to make it again.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    media_type: str
+    parent_sha256: tuple[str, ...]
+    made_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """Content of opened.json."""
+
+    call: CallOpened
+    site: str
+    created_at: str
+
+
+def read_opened(path: Path) -> OpenedRecord:
+    """The call as it was accepted, from opened.json.
+
+    Raises:
+        EvidenceError: the file is missing or not what `CaseFolder.create` wrote.
+    """
+    try:
+        return TypeAdapter(OpenedRecord).validate_json((path / OPENED).read_bytes(), strict=True)
+    except (OSError, ValidationError) as problem:
+        raise EvidenceError(
+            f"{path.name} is not a readable case.",
+            why=f"{OPENED}: {problem}",
+            remedy="Keep the folder as it is; its wire log may still be readable by hand.",
+        ) from problem
+
+
+def is_sealed(path: Path) -> bool:
+    """The signature file is written last: where it is, the seal is whole."""
+    return (path / COMMIT).exists()
+
+
+def case_folders(vault: Path) -> tuple[Path, ...]:
+    """Folders of cases in ``vault``, sealed or not, by name; nothing if there is no vault."""
+    try:
+        with os.scandir(vault) as entries:  # no stat for each of many thousand cases
+            names = [e.name for e in entries if CASE_ID.fullmatch(e.name) and e.is_dir()]
+    except FileNotFoundError:
+        return ()
+    return tuple(vault / name for name in sorted(names))
+
+
+def open_cases(vault: Path) -> tuple[Path, ...]:
+    """Unsealed cases that no living process holds."""
+    found = []
+    for path in case_folders(vault):
+        if is_sealed(path):
+            continue
+        lock = try_lock(path)
+        if lock is not None:
+            os.close(lock)
+            found.append(path)
+    return tuple(found)
+
+
+def refused(path: Path, problem: OSError) -> EvidenceError:
+    """The disk, or the state of the folder, said no."""
+    return EvidenceError(
+        f"The case file {path.name} could not be kept.",
+        why=problem.strerror or str(problem),
+        remedy="Check free space and permissions of the data folder.",
+    )
