@@ -77,6 +77,9 @@ class CallSettings(Section):
 
 class MediaSettings(Section):
     bind: str = Field(default="127.0.0.1", description="Address the RTP door listens on.")
+    advertise: str = Field(
+        default="", description="Address our SDP names when it is not media.bind (NAT, wildcard)."
+    )
     port_min: Port = Field(default=0, description="First RTP port; 0 lets the system choose.")
     port_max: Port = Field(default=0, description="Last RTP port; 0 lets the system choose.")
     block_s: float = Field(

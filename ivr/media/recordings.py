@@ -1,0 +1,137 @@
+"""Listening copies: WAV files made from a wire log, and the proof that they still match it."""
+
+import os
+import wave
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ivr.errors import MediaError
+from ivr.facts.audio import Recording, WireLog
+from ivr.facts.call import LegName
+from ivr.media.g711 import RATE_HZ, Samples
+from ivr.media.timeline import LegTimeline, Timelines, read_timelines
+
+CALL_NAME: Final = "call.wav"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A listening copy that is not what the wire log decodes to.
+
+    Args:
+        why: for a person.
+        at_s: second of the first sample that differs; None when it is not about a sample.
+    """
+
+    path: Path
+    why: str
+    at_s: float | None = None
+
+
+def write_recordings(wire_log: WireLog, folder: Path) -> tuple[Recording, ...]:
+    """Write ``<leg>.wav`` for each leg and ``call.wav`` (stereo: the other side left, the agent
+    right, both on the log's time). Same log, same bytes. Blocking.
+
+    Raises:
+        MediaError: the log cannot be read or the files cannot be written.
+    """
+    timelines = read_timelines(wire_log.path)
+    for name, samples in _listening_copies(timelines).items():
+        _write_wav(folder / name, samples)
+    return tuple(
+        Recording(
+            leg=line.leg,
+            path=folder / f"{line.leg.value}.wav",
+            rate_hz=RATE_HZ,
+            samples=len(line.samples),
+            start_s=line.start_s,
+            gaps=line.gaps,
+            stats=line.stats,
+            parent_sha256=timelines.sha256,
+            is_complete=timelines.is_complete,
+        )
+        for line in timelines.legs
+    )
+
+
+def redecode_matches(wire_log: WireLog, paths: Iterable[Path]) -> tuple[Mismatch, ...]:
+    """Decode the wire log again and compare every sample of the copies; empty when all match.
+
+    Args:
+        paths: files named as ``write_recordings`` names them.
+
+    Raises:
+        MediaError: the wire log cannot be read.
+    """
+    expected = _listening_copies(read_timelines(wire_log.path))
+    found = (_compare(path, expected.get(path.name)) for path in paths)
+    return tuple(mismatch for mismatch in found if mismatch is not None)
+
+
+def _listening_copies(timelines: Timelines) -> Mapping[str, Samples]:
+    """File name → samples, shape (n,) or (n, 2)."""
+    copies = {f"{line.leg.value}.wav": line.samples for line in timelines.legs}
+    agent = [line for line in timelines.legs if line.leg is LegName.AGENT]
+    other = [line for line in timelines.legs if line.leg is not LegName.AGENT]
+    channels = [_on_log_time(legs) for legs in (other, agent)]
+    stereo = np.zeros((max(map(len, channels)), 2), dtype="<i2")
+    for number, channel in enumerate(channels):
+        stereo[: len(channel), number] = channel
+    return {**copies, CALL_NAME: stereo}
+
+
+def _on_log_time(legs: list[LegTimeline]) -> Samples:
+    if not legs:
+        return np.zeros(0, dtype="<i2")
+    lead = np.zeros(round(legs[0].start_s * RATE_HZ), dtype="<i2")
+    return np.concatenate([lead, legs[0].samples])
+
+
+def _write_wav(path: Path, samples: Samples) -> None:
+    """16-bit PCM, header and samples only; appears under its name only when it is whole."""
+    draft = path.with_name(path.name + ".part")
+    try:
+        with draft.open("wb") as stream:
+            with wave.open(stream, "wb") as sound:
+                sound.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+                sound.setsampwidth(2)
+                sound.setframerate(RATE_HZ)
+                sound.writeframes(samples.astype("<i2").tobytes())
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except OSError as problem:
+        draft.unlink(missing_ok=True)
+        raise MediaError(
+            f"The recording {path.name} cannot be written.",
+            why=problem.strerror or str(problem),
+            remedy="Make room on the disk of the data folder; the wire log is safe, so "
+            "`ivr recover` makes the recording again.",
+        ) from problem
+
+
+def _compare(path: Path, expected: Samples | None) -> Mismatch | None:
+    if expected is None:
+        return Mismatch(path, "the wire log has no such leg")
+    try:
+        with wave.open(str(path), "rb") as sound:
+            shape = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
+            actual = np.frombuffer(sound.readframes(sound.getnframes()), dtype="<i2")
+    except (OSError, EOFError, wave.Error, ValueError) as problem:
+        return Mismatch(path, f"it cannot be read as WAV: {problem}")
+    channels = 1 if expected.ndim == 1 else expected.shape[1]
+    if shape != (channels, 2, RATE_HZ):
+        return Mismatch(path, f"it has (channels, bytes, Hz) = {shape}")
+    flat = expected.reshape(-1)
+    shared = min(len(flat), len(actual))
+    differing = np.flatnonzero(flat[:shared] != actual[:shared])
+    if len(differing):
+        at_s = round(int(differing[0]) // channels / RATE_HZ, 3)
+        return Mismatch(path, f"{len(differing)} samples differ", at_s)
+    if len(flat) != len(actual):
+        return Mismatch(path, f"it has {len(actual)} samples, should have {len(flat)}")
+    return None
