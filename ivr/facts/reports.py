@@ -1,6 +1,7 @@
 """What leaves the house: reports and what became of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -49,6 +50,8 @@ class CaseFacts:
         is_demonstration_model: the model that ships for trying out, not for real cases.
         is_complete: False when the recorder was cut off before the call ended.
         unheard_s: seconds of sound that were recorded but not recognised.
+        meanings: concept → what it means, Vietnamese and English, from the rulebook.
+        pretext_names: pretext → its name, Vietnamese and English, from the rulebook.
     """
 
     case_id: str
@@ -67,6 +70,8 @@ class CaseFacts:
     is_demonstration_model: bool
     is_complete: bool
     unheard_s: float = 0.0
+    meanings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    pretext_names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Reporting: a verdict becomes reports (pure), and couriers hand them over."""

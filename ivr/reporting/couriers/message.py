@@ -1,0 +1,94 @@
+"""A report as an RFC 5322 message with the case's files attached, each checked on the way."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from pathlib import Path, PurePosixPath
+
+from ivr.errors import DeliveryError
+from ivr.facts.reports import Attachment, Report
+
+_MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9!#$&^_.+-]*)/([a-z0-9][a-z0-9!#$&^_.+-]*)")
+
+
+def message_id(report: Report, sender: str) -> str:
+    """The same for every attempt, so a mail system that looks can tell a repetition."""
+    return f"<{report.report_id[:40]}@{sender.rpartition('@')[2] or 'localhost'}>"
+
+
+def build_message(report: Report, case_path: Path, sender: str, moment: datetime) -> EmailMessage:
+    """The whole message; reads every attachment (blocking: call it in a thread).
+
+    Args:
+        case_path: the sealed case folder.
+        sender: From address.
+        moment: for the Date header.
+
+    Raises:
+        DeliveryError: an attachment is missing or is not what was sealed; never retried.
+    """
+    files = [(each, read_attachment(case_path, each)) for each in report.attachments]
+    message = EmailMessage(policy=policy.SMTP)
+    try:
+        message["From"] = sender
+        message["To"] = report.address
+        message["Subject"] = report.subject
+    except (ValueError, IndexError) as problem:  # what the header parser raises for broken text
+        raise DeliveryError(
+            "The report has a header that mail cannot carry.",
+            why=str(problem),
+            remedy="Check smtp.sender and the recipient's address, then retry the report.",
+            is_retryable=False,
+        ) from problem
+    message["Date"] = format_datetime(moment)
+    message["Message-ID"] = message_id(report, sender)
+    message["X-IVR-Report-Id"] = report.report_id
+    message["X-IVR-Case-Id"] = report.case_id
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices back to us
+    message.set_content(report.body, cte="quoted-printable")
+    names = _file_names(report.attachments)
+    for (attachment, data), name in zip(files, names, strict=True):
+        found = _MEDIA_TYPE.fullmatch(attachment.media_type)
+        kind, subtype = found.groups() if found else ("application", "octet-stream")
+        message.add_attachment(data, maintype=kind, subtype=subtype, filename=name)
+    return message
+
+
+def read_attachment(case_path: Path, attachment: Attachment) -> bytes:
+    """The file's bytes, if they are those that were sealed.
+
+    Raises:
+        DeliveryError: missing, outside the case folder, or changed since the seal.
+    """
+    inside = PurePosixPath(attachment.path)
+    if inside.is_absolute() or ".." in inside.parts:
+        raise _unusable(attachment, "it lies outside the case folder")
+    try:
+        data = (case_path / inside).read_bytes()
+    except OSError as problem:
+        raise _unusable(attachment, problem.strerror or str(problem)) from problem
+    if hashlib.sha256(data).hexdigest() != attachment.sha256:
+        raise _unusable(attachment, "its SHA-256 is not the sealed one")
+    return data
+
+
+def _unusable(attachment: Attachment, why: str) -> DeliveryError:
+    return DeliveryError(
+        f"The file {attachment.path} cannot be sent with the report.",
+        why=why,
+        remedy="Run `ivr verify` on the case; put back its files from the second copy, then retry.",
+        is_retryable=False,
+    )
+
+
+def _file_names(attachments: Sequence[Attachment]) -> list[str]:
+    """Base names; where two would clash, the whole path with dashes."""
+    bases = [PurePosixPath(each.path).name for each in attachments]
+    return [
+        base if bases.count(base) == 1 else each.path.replace("/", "-")
+        for each, base in zip(attachments, bases, strict=True)
+    ]

@@ -1,0 +1,200 @@
+"""Mail by SMTP (RFC 5321): encrypted, authenticated, and honest about what may have arrived.
+
+Until the commit point (recipient accepted, content not yet sent) every failure is certain.
+After it, a reply is certain and silence is not: a connection that dies between the end of the
+content and the server's answer may or may not have delivered, and is reported as ambiguous.
+"""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from email.message import EmailMessage
+from pathlib import Path
+
+import aiosmtplib
+
+from ivr.errors import DeliveryError, SettingsError
+from ivr.facts.reports import DeliveryState, Report
+from ivr.ports import Commit
+from ivr.reporting.couriers.message import build_message
+from ivr.settings import SmtpSettings
+
+_QUIT_S = 2.0
+
+
+class SmtpCourier:
+    """One connection a report; no state between reports."""
+
+    is_repeatable = False
+    settles_as = DeliveryState.SENT
+
+    def __init__(self, settings: SmtpSettings, now: Callable[[], datetime]) -> None:
+        """
+        Args:
+            settings: ``host`` must be set.
+            now: for the Date header.
+
+        Raises:
+            SettingsError: no host, an unencrypted one elsewhere, or certificates that cannot
+                be read.
+        """
+        if not settings.host:
+            raise _unusable("smtp.host is empty", "Name a mail server, or use the outbox folder.")
+        if settings.security == "none" and not _is_loopback(settings.host):
+            raise _unusable(
+                f"smtp.security is none, and {settings.host} is not this machine",
+                "Set smtp.security to starttls or tls.",
+            )
+        self._settings = settings
+        self._now = now
+        self._tls = _tls_context(settings)
+
+    async def deliver(self, report: Report, case_path: Path, commit: Commit) -> str:
+        """Send one mail; returns the server's final reply, which often names its queue id.
+
+        Raises:
+            DeliveryError: see the module's docstring.
+        """
+        sender = self._settings.sender
+        message = await asyncio.to_thread(build_message, report, case_path, sender, self._now())
+        is_committed = False
+
+        async def committed() -> None:
+            nonlocal is_committed
+            await commit()
+            is_committed = True
+
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                reply = await self._converse(client, report.address, message, committed)
+        except aiosmtplib.SMTPAuthenticationError as problem:
+            raise _login_refused(problem) from problem
+        except aiosmtplib.SMTPResponseException as problem:
+            raise _refused(problem, is_committed=is_committed) from problem
+        except (aiosmtplib.SMTPException, OSError) as problem:  # TimeoutError is an OSError
+            raise _cut_off(problem, is_committed=is_committed) from problem
+        else:
+            await _take_leave(client)
+            return reply
+        finally:
+            client.close()
+
+    def _client(self) -> aiosmtplib.SMTP:
+        settings = self._settings
+        return aiosmtplib.SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            timeout=settings.timeout_s,
+            use_tls=settings.security == "tls",
+            start_tls=settings.security == "starttls",
+            tls_context=self._tls,
+        )
+
+    async def _converse(
+        self, client: aiosmtplib.SMTP, address: str, message: EmailMessage, commit: Commit
+    ) -> str:
+        content = message.as_bytes()
+        settings = self._settings
+        await client.connect()
+        if settings.username:
+            await client.login(settings.username, await asyncio.to_thread(self._password))
+        sized = [f"SIZE={len(content)}"] if client.supports_extension("size") else []
+        await client.mail(settings.sender, options=sized)
+        await client.rcpt(address)
+        await commit()
+        reply = await client.data(content)
+        return f"{reply.code} {reply.message}"
+
+    def _password(self) -> str:
+        file = self._settings.password_file
+        try:
+            return file.read_text(encoding="utf-8").strip() if file else ""
+        except (OSError, UnicodeDecodeError) as problem:
+            raise DeliveryError(
+                "The password for the mail server cannot be read.",
+                why=f"{file}: {problem}",
+                remedy="Make smtp.password_file readable for this user.",
+                is_retryable=True,
+            ) from problem
+
+
+async def _take_leave(client: aiosmtplib.SMTP) -> None:
+    """QUIT, as RFC 5321 wants. The report is delivered: nothing here can change that."""
+    with suppress(aiosmtplib.SMTPException, OSError):
+        async with asyncio.timeout(_QUIT_S):
+            await client.quit()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
+    if settings.security == "none":
+        return None
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=settings.ca_file)
+        except (OSError, ssl.SSLError) as problem:
+            raise _unusable(
+                f"smtp.ca_file {settings.ca_file}: {problem}", "Give a readable PEM file."
+            ) from problem
+    return context
+
+
+def _unusable(why: str, remedy: str) -> SettingsError:
+    return SettingsError("Mail cannot be sent with these settings.", why=why, remedy=remedy)
+
+
+def _login_refused(problem: aiosmtplib.SMTPAuthenticationError) -> DeliveryError:
+    # Whatever the code: the report is fine, the login is not. It waits until that is mended.
+    return DeliveryError(
+        f"The mail server refused our login ({problem.code}).",
+        why=problem.message,
+        remedy="Check smtp.username and the password file.",
+        is_retryable=True,
+    )
+
+
+def _refused(problem: aiosmtplib.SMTPResponseException, *, is_committed: bool) -> DeliveryError:
+    if 500 <= problem.code < 600:
+        return DeliveryError(
+            f"The mail server refused the report ({problem.code}).",
+            why=problem.message,
+            remedy="Check the recipient's address and size limit, then retry the report.",
+            is_retryable=False,
+        )
+    if 400 <= problem.code < 500:
+        return DeliveryError(
+            f"The mail server refused the report for now ({problem.code}).",
+            why=problem.message,
+            remedy="Nothing to do: it is tried again.",
+            is_retryable=True,
+        )
+    return _cut_off(problem, is_committed=is_committed)  # no reply that RFC 5321 knows here
+
+
+def _cut_off(problem: Exception, *, is_committed: bool) -> DeliveryError:
+    why = f"{type(problem).__name__}: {problem}".strip(": ")
+    if is_committed:
+        return DeliveryError(
+            "The connection was lost after the report had been handed over.",
+            why=why,
+            remedy="Ask the recipient, or look in the mail server's log, then confirm or retry.",
+            is_retryable=False,
+            is_ambiguous=True,
+        )
+    remedy = "Nothing to do: it is tried again. If it stays so, check smtp.host and its port."
+    if isinstance(problem, ssl.SSLError) or isinstance(problem.__cause__, ssl.SSLError):
+        remedy = "Nothing was sent. Give the server a valid certificate, or set smtp.ca_file."
+    return DeliveryError(
+        "The mail server could not be reached.", why=why, remedy=remedy, is_retryable=True
+    )
