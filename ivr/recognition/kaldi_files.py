@@ -40,6 +40,14 @@ MODEL_OPTIONS = frozenset(_MODEL_OPTIONS.split()) | {
 FEATURE_OPTIONS = frozenset(_FEATURE_OPTIONS.split())
 """Options of Kaldi's MfccOptions and FbankOptions."""
 
+_FLAGS = """
+    phone-determinize word-determinize minimize debug-computation computation.debug print-args help
+    remove-dc-offset round-to-power-of-two snip-edges allow-downsample
+    allow-upsample debug-mel use-energy raw-energy htk-compat use-log-fbank use-power
+"""
+_FLAG_OPTIONS = frozenset(_FLAGS.split())
+_TEXT_OPTIONS = frozenset({"window-type", "config", "endpoint.silence-phones"})
+
 
 def broken(file: Path, why: str) -> RecognitionError:
     """The error for one file of a model that cannot be used."""
@@ -84,8 +92,24 @@ def read_options(file: Path, known: frozenset[str]) -> dict[str, str]:
             raise broken(file, f"line {number} is no option: {option!r}")
         if name not in known and not name.startswith("optimization."):
             raise broken(file, f"line {number} has an unknown option: --{name}")
-        options[name] = value if equals else "true"
+        value = value.strip() if equals else "true"
+        if not _is_value(name, value):
+            raise broken(file, f"line {number} gives --{name} no usable value: {value!r}")
+        options[name] = value
     return options
+
+
+def _is_value(name: str, value: str) -> bool:
+    """Whether Kaldi could read the value: true or false, a text, or a number."""
+    if name.startswith("optimization.") or name in _TEXT_OPTIONS:
+        return bool(value)
+    if name in _FLAG_OPTIONS or name.endswith("must-contain-nonsilence"):
+        return value in ("true", "false", "t", "f", "1", "0", "")
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
 
 
 def check_acoustic_model(file: Path) -> None:

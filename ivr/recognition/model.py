@@ -92,10 +92,7 @@ def _rate(layout: _Layout) -> int:
     value = kaldi_files.read_options(file, kaldi_files.FEATURE_OPTIONS).get(
         "sample-frequency", "16000"
     )
-    try:
-        rate = float(value)
-    except ValueError as problem:
-        raise broken(file, f"--sample-frequency={value} is no number") from problem
+    rate = float(value)
     if rate not in SUPPORTED_RATES_HZ:
         raise RecognitionError(
             f"The model works at {value} Hz, which telephone sound cannot be brought to.",
@@ -117,6 +114,7 @@ def _graph_words(layout: _Layout) -> tuple[dict[str, int], bool]:
         for name in ("HCLr.fst", "Gr.fst"):
             if not (layout.graph / name).exists():
                 raise broken(layout.graph / name, "missing, and there is no HCLG.fst either")
+        kaldi_files.read(layout.graph / "disambig_tid.int")
         kaldi_files.check_graph(layout.graph / "HCLr.fst")
         words = kaldi_files.check_graph(layout.graph / "Gr.fst")
     return words or kaldi_files.read_words(layout.graph / "words.txt"), not whole.exists()
