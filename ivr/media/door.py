@@ -119,6 +119,15 @@ class CallDoor:
         """Packets that were logged but that the kernel would not send on."""
         return self._relay.unsent
 
+    def incomplete_reasons(self) -> tuple[str, ...]:
+        """Why the wire log lacks something that arrived; empty for a whole one."""
+        troubles = (self._journal.trouble, self._overflow_trouble)
+        return tuple(
+            f"{trouble.what} {trouble.unlogged} packets are missing."
+            for trouble in troubles
+            if trouble is not None and (trouble.unlogged or not trouble.is_over)
+        )
+
     def note(self, name: str, members: Mapping[str, Any]) -> None:
         """Put a fact of the call (its INVITE, its SDP) into the wire log.
 

@@ -58,6 +58,23 @@ def write_recordings(wire_log: WireLog, folder: Path) -> tuple[Recording, ...]:
     )
 
 
+def read_samples(recording: Recording) -> Samples:
+    """int16 samples of a recording's file, shape (n,).
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    try:
+        with wave.open(str(recording.path), "rb") as sound:
+            return np.frombuffer(sound.readframes(sound.getnframes()), dtype="<i2")
+    except (OSError, EOFError, wave.Error, ValueError) as problem:
+        raise MediaError(
+            f"The recording {recording.path.name} cannot be read.",
+            why=str(problem),
+            remedy="Make it again from the wire log; the wire log is the original.",
+        ) from problem
+
+
 def redecode_matches(wire_log: WireLog, paths: Iterable[Path]) -> tuple[Mismatch, ...]:
     """Decode the wire log again and compare every sample of the copies; empty when all match.
 
