@@ -17,7 +17,7 @@ from typing import Final
 from ivr.spotting.syllable import canonical
 
 GAP: Final = "..."
-MAX_VARIANTS: Final = 2000  # beyond this a template is a mistake, not a rule
+MAX_VARIANTS: Final = 8000  # beyond this a template is a mistake, not a rule
 MAX_SLOTS: Final = 24
 
 Variant = tuple[str, ...]

@@ -1,0 +1,74 @@
+"""From strengths to a score: additive evidence on the log-odds scale, then two gates.
+
+The weights say how much a fully established group moves the odds; they were set by hand and
+checked on the tuning dialogues (`scripts/bench_verdict`).  The score is a ranking figure with
+fixed thresholds, not a calibrated probability.
+"""
+
+import math
+from types import MappingProxyType
+from typing import Final
+
+from ivr.verdict.features import GROUNDS, PRESSES, SUBSTANCE, Evidence, Feature
+
+BIAS: Final = -3.0
+WEIGHTS: Final = MappingProxyType(
+    {
+        Feature.CLAIM: 1.6,
+        Feature.OFFICE: 1.0,
+        Feature.PRETEXT: 1.8,
+        Feature.ACCUSATION: 2.0,
+        Feature.THREAT: 1.7,
+        Feature.PRESSURE: 1.0,
+        Feature.ISOLATION: 2.4,
+        Feature.INSTRUCTION: 1.3,
+        Feature.MONEY: 2.0,
+        Feature.SECRET: 2.4,
+        Feature.DATA: 1.4,
+        Feature.ADVICE: -3.4,
+        Feature.RETELLING: -3.0,
+        Feature.REPORT: -3.0,
+        Feature.FAMILY: -2.0,
+        Feature.IN_PERSON: -2.2,
+        Feature.EVERYDAY: -1.6,
+        Feature.DENIAL: -1.2,
+        Feature.ADVERT: -1.5,
+    }
+)
+TIE: Final = 1.6  # a ground and a demand or threat of the same caller: more than their sum
+FILING_CONCEPTS: Final = 3
+LIVE_CONCEPTS: Final = 2
+
+
+def log_odds(evidence: Evidence) -> float:
+    total = BIAS + sum(
+        weight * evidence.strength(feature) for feature, weight in WEIGHTS.items()
+    )
+    return total + TIE * evidence.strongest(GROUNDS) * evidence.strongest(PRESSES)
+
+
+def may_warn(evidence: Evidence) -> bool:
+    """At least two things of different kinds were said."""
+    return len(evidence.concepts()) >= LIVE_CONCEPTS and len(evidence.groups()) >= LIVE_CONCEPTS
+
+
+def may_file(evidence: Evidence) -> bool:
+    """A claimed authority or a pretext, then a demand or a threat, in three concepts or more."""
+    return (
+        len(evidence.concepts()) >= FILING_CONCEPTS
+        and evidence.strongest(GROUNDS) >= SUBSTANCE
+        and evidence.strongest(PRESSES) >= SUBSTANCE
+        and evidence.first_ground_s is not None
+        and evidence.last_press_s is not None
+        and evidence.last_press_s >= evidence.first_ground_s
+    )
+
+
+def score(evidence: Evidence, live_threshold: float, filing_threshold: float) -> float:
+    """0–1, four decimals; held just below a threshold whose gate is closed."""
+    value = 1.0 / (1.0 + math.exp(-log_odds(evidence)))
+    if not may_warn(evidence):
+        value = min(value, live_threshold - 0.01)
+    if not may_file(evidence):
+        value = min(value, filing_threshold - 0.01)
+    return round(max(0.0, value), 4)
