@@ -5,6 +5,7 @@ total size are capped by what is really written, not by what the archive claims.
 hidden folder first, is opened as a model there, and takes its name in one rename.
 """
 
+import re
 import shutil
 import stat
 import tempfile
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from ivr.errors import RecognitionError
+from ivr.recognition import manifest
 from ivr.recognition.model import ModelInfo, open_model
 
 MAX_FILES = 2000
@@ -47,6 +49,8 @@ def import_model(source: Path, models_dir: Path, name: str | None = None) -> Mod
     name = name or (source.name.removesuffix(".zip") if source.is_file() else source.name)
     if not source.exists():
         raise refused(source, "it does not exist")
+    if not re.fullmatch(manifest.NAME_PATTERN, name):
+        raise refused(source, f"{name!r} is no name for a model: letters, digits, . _ -")
     if source.is_file():
         return unpack_model(source, models_dir, name)
     with _incoming(models_dir) as incoming:
@@ -81,8 +85,6 @@ def _incoming(models_dir: Path) -> Iterator[Path]:
 
 
 def _take_in(source: Path, root: Path, target: Path) -> ModelInfo:
-    if not target.name or target.name.startswith("."):
-        raise refused(source, f"{target.name!r} is no name for a model")
     incoming = open_model(root)
     if target.exists():
         present = open_model(target)
