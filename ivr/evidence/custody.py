@@ -82,7 +82,7 @@ def append_custody(
         }
         entry = link(fields, log.count, log.head)
         line = canonical(entry)
-        write_atomic(path / CUSTODY_HEAD, canonical(signer.sign(line, CUSTODY_TYPE)))
+        _replace_head(path, canonical(signer.sign(line, CUSTODY_TYPE)))
         log.append_line(line + b"\n")
     return entry
 
@@ -115,6 +115,18 @@ def _open_log(path: Path) -> tuple[ChainedLog, str]:
             remedy="Run `ivr verify` on the case and compare it with a copy.",
         ) from problem
     return log, seal_sha256
+
+
+def _replace_head(path: Path, head: bytes) -> None:
+    """Drafted outside the case: a crash must not leave a file in it that was never sealed."""
+    try:
+        write_atomic(path / CUSTODY_HEAD, head, draft=path.parent / f".{path.name}.custody.tmp")
+    except OSError as problem:
+        raise EvidenceError(
+            f"The custody log of {path.name} could not be continued.",
+            why=problem.strerror or str(problem),
+            remedy="Check free space and permissions; what was there before is untouched.",
+        ) from problem
 
 
 def _signed_line(head: bytes) -> bytes:

@@ -30,14 +30,20 @@ def sync_file(path: Path) -> None:
         os.close(handle)
 
 
-def scratch(path: Path) -> Path:
+def _draft(path: Path) -> Path:
     """Where a file is written before it takes its name; fixed, so a crash leaves at most one."""
     return path.with_name(f".{path.name}.tmp")
 
 
-def write_atomic(path: Path, data: bytes, mode: int = OPEN) -> None:
-    """Write, fsync, rename, fsync the folder: readers see the old file or the new one."""
-    draft = scratch(path)
+def write_atomic(path: Path, data: bytes, mode: int = OPEN, draft: Path | None = None) -> None:
+    """Write, fsync, rename, fsync the folder: readers see the old file or the new one.
+
+    One writer at a time for one ``path``: callers hold a lock or own the folder.
+
+    Args:
+        draft: where to write first, on the same file system; default: a hidden file beside.
+    """
+    draft = draft or _draft(path)
     with suppress(FileNotFoundError):
         draft.unlink()
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -52,7 +58,7 @@ def write_atomic(path: Path, data: bytes, mode: int = OPEN) -> None:
 
 def copy_atomic(source: Path, target: Path, mode: int = OPEN) -> None:
     """Copy of a file of any size, with the guarantees of `write_atomic`."""
-    draft = scratch(target)
+    draft = _draft(target)
     with source.open("rb") as original, draft.open("wb") as copy:
         while chunk := original.read(_CHUNK):
             copy.write(chunk)

@@ -65,6 +65,8 @@ def build_manifest(
         EvidenceError: a file is not what was registered, or has no origin in the case.
     """
     files = list_files(folder)
+    wire = _wire(materials.wire, files)
+    _check_origins(files)
     return {
         "format": FORMAT,
         "case_id": folder.case_id,
@@ -75,7 +77,7 @@ def build_manifest(
         "times": _times(folder, materials.closed, sealed_at),
         "clock": _clock(folder),
         "files": files,
-        "wire": _wire(materials.wire, files),
+        "wire": wire,
         "journal": {"entries": folder.journal.count, "head": folder.journal.head},
         "legs": [_leg(recording) for recording in materials.recordings],
         "verdict": _verdict(materials.verdict),
@@ -101,7 +103,6 @@ def list_files(folder: CaseFolder) -> list[dict[str, Any]]:
     entries = [_kept(folder.path, path) for path in found]
     entries += [plain({**_as_fields(file), "role": "derived"}) for file in folder.derived]
     _check_derived(folder)
-    _check_origins(entries)
     return sorted(entries, key=lambda entry: str(entry["path"]))
 
 

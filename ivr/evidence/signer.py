@@ -76,9 +76,7 @@ class FileSigner:
         if not isinstance(key, Ed25519PrivateKey):
             raise _unusable(path, "it is not an Ed25519 key", "Name the site's Ed25519 key.")
         signer = cls(key)
-        public = public_path(path)
-        if not public.exists() or public.read_bytes() != signer.public_pem:
-            write_atomic(public, signer.public_pem, SEALED)
+        _publish(public_path(path), signer.public_pem)
         return signer
 
     def sign(self, payload: bytes, purpose: str) -> dict[str, object]:
@@ -103,7 +101,7 @@ def _create(path: Path) -> None:
     """Write a new key under a private name and link it: of two processes that do so at once
     one wins, and both then read the same key."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     write_atomic(draft, _pem(Ed25519PrivateKey.generate()), 0o600)
     try:
         with suppress(FileExistsError):
@@ -111,6 +109,13 @@ def _create(path: Path) -> None:
     finally:
         draft.unlink()
     sync_folder(path.parent)
+
+
+def _publish(path: Path, pem: bytes) -> None:
+    """The public key beside the private one, put right if it is another; any process may."""
+    if not path.exists() or path.read_bytes() != pem:
+        with_pid = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        write_atomic(path, pem, SEALED, draft=with_pid)
 
 
 def _unusable(path: Path, why: str, remedy: str) -> EvidenceError:

@@ -97,8 +97,12 @@ def is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
-def is_hex(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+def is_sane(entry: dict[str, Any]) -> bool:
+    """One file of the manifest: a path inside, a size, a role, digests."""
+    is_inside = not {"", ".", ".."} & {*entry["path"].split("/")}
+    is_known = entry["role"] in {"original", "record", "derived"} and is_count(entry["size"])
+    digests = [entry["sha256"], *entry["parent_sha256"]]
+    return is_inside and is_known and all(re.fullmatch("[0-9a-f]{64}", d) for d in digests)
 
 
 def some(items: list[str], glue: str = ", ") -> str:
@@ -129,7 +133,7 @@ class Case:
     def __init__(self, path: Path, key: Path | None, site_log: Path | None) -> None:
         self.path, self.key, self.site_log = path, key, site_log
         self.found: dict[str, int] = {}  # regular files: path -> size
-        self._manifest: dict[str, Any] | None = None
+        self._sealed: dict[str, Any] | None = None
 
     def read(self, name: str) -> bytes:
         size = self.found.get(name)
@@ -140,14 +144,14 @@ class Case:
         return (self.path / name).read_bytes()
 
     @property
-    def manifest(self) -> dict[str, Any]:
-        if self._manifest is None:
+    def sealed(self) -> dict[str, Any]:
+        if self._sealed is None:
             raise Broken("not checked: the manifest cannot be read")
-        return self._manifest
+        return self._sealed
 
     @property
-    def files(self) -> dict[str, dict[str, Any]]:
-        return {entry["path"]: entry for entry in self.manifest["files"]}
+    def listed(self) -> dict[str, dict[str, Any]]:
+        return {entry["path"]: entry for entry in self.sealed["files"]}
 
     def structure(self) -> str:
         if not self.path.is_dir():
@@ -167,14 +171,12 @@ class Case:
             raise Broken(f"not a sealed case, or not all of it; missing: {', '.join(missing)}")
         return f"{len(self.found)} files, no links"
 
-    def check_manifest(self) -> str:
+    def manifest(self) -> str:
         manifest = parse(self.read("manifest.json"), "manifest.json")
         if manifest.get("format") != FORMAT:
             raise Broken(f"format {manifest.get('format')!r} is not {FORMAT}: use its verifier")
         for entry in manifest["files"]:
-            is_sane = not {"", ".", ".."} & {*entry["path"].split("/")} and is_count(entry["size"])
-            is_sane &= entry["role"] in {"original", "record", "derived"}
-            if not is_sane or not all(map(is_hex, [entry["sha256"], *entry["parent_sha256"]])):
+            if not is_sane(entry):
                 raise Broken(f"the entry of {entry['path']!r} makes no sense")
         paths = [entry["path"] for entry in manifest["files"]]
         if paths != sorted(set(paths)):
@@ -182,7 +184,7 @@ class Case:
         why = "; ".join(manifest["incomplete_reasons"])
         whole = "complete" if manifest["is_complete"] else f"INCOMPLETE: {why}"
         detail = f"case {manifest['case_id']}, {len(paths)} files, {whole}"
-        self._manifest = manifest
+        self._sealed = manifest
         return detail
 
     def check_jws(self, name: str, payload: bytes, typ: str, extra: dict[str, str]) -> str:
@@ -209,7 +211,7 @@ class Case:
     def signature(self) -> str:
         manifest = self.read("manifest.json")
         fingerprint = self.check_jws("manifest.jws", manifest, "ivr-manifest", {})
-        if self.manifest["signer"] != {"algorithm": "Ed25519", "key_sha256": fingerprint}:
+        if self.sealed["signer"] != {"algorithm": "Ed25519", "key_sha256": fingerprint}:
             raise Broken("the manifest names another key")
         return f"manifest {sha256(manifest)} signed by key {fingerprint}"
 
@@ -222,9 +224,9 @@ class Case:
             raise Broken(f"signed by {fingerprint}, trusted is {expected}: the key was replaced")
         return f"it is the trusted key {fingerprint}"
 
-    def digests(self) -> str:
+    def files(self) -> str:
         wrong = []
-        for name, entry in self.files.items():
+        for name, entry in self.listed.items():
             size = self.found.get(name)
             if size is None:
                 wrong.append(f"{name} is missing")
@@ -236,22 +238,22 @@ class Case:
                         wrong.append(f"{name} was changed")
         if wrong:
             raise Broken(some(wrong, "; "))
-        return f"{len(self.files)} files have the sealed size and SHA-256"
+        return f"{len(self.listed)} files have the sealed size and SHA-256"
 
     def no_other_files(self) -> str:
-        extra = sorted(self.found.keys() - self.files.keys() - {*SEAL_FILES})
+        extra = sorted(self.found.keys() - self.listed.keys() - {*SEAL_FILES})
         foreign = [name for name in extra if not name.startswith(OUTSIDE)]
         if foreign:
             raise Broken(f"not part of the sealed case: {some(foreign)}")
         return f"{len(extra)} later files in {OUTSIDE} are not sealed" if extra else "none"
 
     def wire_chain(self) -> str:
-        stated = self.manifest["wire"]
+        stated = self.sealed["wire"]
         if stated is None:
-            if {WIRE, WIRE_CHAIN} & self.files.keys():
+            if {WIRE, WIRE_CHAIN} & self.listed.keys():
                 raise Broken("there is a wire log that the manifest does not state")
             return "no packets: an upload, or a call without media"
-        if self.files[WIRE]["sha256"] != stated["sha256"]:
+        if self.listed[WIRE]["sha256"] != stated["sha256"]:
             raise Broken("the manifest names another wire log")
         blocks, offset, head = 0, 0, "0" * 64
         with (self.path / WIRE).open("rb") as file:
@@ -269,16 +271,16 @@ class Case:
         return f"{blocks} blocks, {offset} bytes, none outside"
 
     def journal(self) -> str:
-        first = sha256(f"ivr-journal:{self.manifest['case_id']}".encode())
+        first = sha256(f"ivr-journal:{self.sealed['case_id']}".encode())
         records = list(chained(self.read("journal.jsonl"), "journal.jsonl", first))
         head = records[-1]["chain"] if records else first
-        if {"entries": len(records), "head": head} != self.manifest["journal"]:
+        if {"entries": len(records), "head": head} != self.sealed["journal"]:
             raise Broken("the journal does not end where the manifest says")
         return f"{len(records)} events"
 
     def origins(self) -> str:
-        derived = [entry for entry in self.files.values() if entry["role"] == "derived"]
-        known = {e["sha256"] for e in self.files.values() if e["role"] != "derived"}
+        derived = [entry for entry in self.listed.values() if entry["role"] == "derived"]
+        known = {e["sha256"] for e in self.listed.values() if e["role"] != "derived"}
         waiting = derived
         while waiting:
             ready = [e for e in waiting if e["parent_sha256"] and known >= {*e["parent_sha256"]}]
@@ -298,14 +300,14 @@ class Case:
         return f"{len(records)} entries, last: {records[-1]['action']} at {records[-1]['at']}"
 
     def site_link(self) -> str:
-        link, seal = self.manifest["site_link"], sha256(self.read("manifest.json"))
+        link, seal = self.sealed["site_link"], sha256(self.read("manifest.json"))
         n, before = link["n"], (link["previous_chain"], link["previous_seal_sha256"])
         if not is_count(n) or n < 1 or (n == 1) != (before[1] is None):
             raise Broken("it does not say which seal of the site it is")
         place = f"seal {n} of the site, after {link['previous_case_id'] or 'none'}"
         if self.site_log is None:
             return f"{place}; log of the site not compared (no --site-log)"
-        first = sha256(f"ivr-site:{self.manifest['site']}".encode())
+        first = sha256(f"ivr-site:{self.sealed['site']}".encode())
         log = list(chained(self.site_log.read_bytes(), self.site_log.name, first))
         if n >= len(log) or log[n]["seal_sha256"] != seal:
             raise Broken(f"the log of the site does not know this case as seal {n}")
@@ -325,29 +327,19 @@ def verify_case(
         site_log: the site's log of seals, to find a case that was put in or exchanged.
     """
     case = Case(path, trusted_key, site_log)
-    checks = {
-        "structure": case.structure,
-        "manifest": case.check_manifest,
-        "signature": case.signature,
-        "signing key": case.signing_key,
-        "files": case.digests,
-        "no other files": case.no_other_files,
-        "wire chain": case.wire_chain,
-        "journal": case.journal,
-        "origins": case.origins,
-        "custody": case.custody,
-        "site link": case.site_link,
-    }
+    checks = [case.structure, case.manifest, case.signature, case.signing_key, case.files]
+    checks += [case.no_other_files, case.wire_chain, case.journal, case.origins]
+    checks += [case.custody, case.site_link]
     steps = []
-    for n, (name, check) in enumerate(checks.items(), 1):
+    for n, check in enumerate(checks, 1):
+        name = check.__name__.replace("_", " ")
         try:
             steps.append(Step(n, name, True, check()))
         except Broken as problem:
             steps.append(Step(n, name, False, str(problem)))
         except Exception as problem:  # noqa: BLE001 - broken input must be an answer, not a crash
-            steps.append(
-                Step(n, name, False, f"cannot be read: {type(problem).__name__} {problem}")
-            )
+            why = f"cannot be read: {type(problem).__name__} {problem}"
+            steps.append(Step(n, name, False, why))
     return steps
 
 
@@ -359,9 +351,8 @@ def main() -> int:
     options = parser.parse_args()
     steps = verify_case(options.case, options.key, options.site_log)
     for step in steps:
-        sys.stdout.write(
-            f"{step.n:2}. {'ok  ' if step.ok else 'FAIL'} {step.name}: {step.detail}\n"
-        )
+        mark = "ok  " if step.ok else "FAIL"
+        sys.stdout.write(f"{step.n:2}. {mark} {step.name}: {step.detail}\n")
     ok = all(step.ok for step in steps)
     sys.stdout.write("RESULT: as it was sealed.\n" if ok else "RESULT: NOT as it was sealed.\n")
     return 0 if ok else 1

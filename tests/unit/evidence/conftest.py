@@ -1,7 +1,12 @@
 """Real case folders: a call with two legs, its wire log in three chained blocks, sealed."""
 
 import hashlib
+import os
 import shutil
+import signal
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,6 +143,39 @@ class Site:
 
     def sealed(self, call_id: str = "01JDHZ0000000000000000CASE") -> CaseSealed:
         return self.seal(self.open_case(call_id))
+
+
+def in_child(work: Callable[[], object], *, is_killed: bool = False) -> int:
+    """Run ``work`` in a forked process; returns its pid. ``is_killed``: SIGKILL itself after."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+        if is_killed:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - it is printed, and the exit status says it
+        traceback.print_exc()
+    finally:
+        os._exit(1)  # a child must never go on as a second pytest
+
+
+@pytest.fixture
+def quick_disk(tmp_path: Path) -> Iterator[Path]:
+    """In memory where there is such a folder: SIGKILL is no power cut, what the kernel has taken
+    survives it anywhere, and waiting for a real disk would only make a long test longer."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def forked() -> Callable[..., int]:
+    return in_child
 
 
 @pytest.fixture

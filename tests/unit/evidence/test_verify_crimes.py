@@ -8,7 +8,6 @@ without the site's private key.
 import base64
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
