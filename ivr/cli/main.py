@@ -8,7 +8,9 @@ import typer
 
 from ivr.cli import config
 from ivr.cli.context import CommandContext
+from ivr.cli.demo import demo
 from ivr.cli.output import fail
+from ivr.cli.serve import serve
 from ivr.errors import IvrError
 
 app = typer.Typer(
@@ -18,6 +20,8 @@ app = typer.Typer(
     help="Call screening for Vietnam: answer, record, recognise, judge, seal, file.",
     epilog="Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 environment.",
 )
+app.command()(demo)
+app.command()(serve)
 app.add_typer(config.app, name="config")
 
 

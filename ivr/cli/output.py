@@ -16,7 +16,7 @@ T = TypeVar("T")
 JSON_OPTION = typer.Option(False, "--json", help="Print JSON alone on standard output.")
 
 console = Console(soft_wrap=True, highlight=False)
-progress = Console(stderr=True, highlight=False)
+progress = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def print_json(value: object) -> None:

@@ -1,0 +1,181 @@
+"""Composition root: settings in, a wired house out. Nothing else builds rooms."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta, timezone
+from pathlib import Path
+
+from ivr.board import Board
+from ivr.clock import Clock, SystemClock
+from ivr.dialogue import prompts
+from ivr.errors import EnvironmentProblem, RulebookError
+from ivr.evidence.signer import FileSigner
+from ivr.evidence.site_log import SiteLog
+from ivr.facts.reports import CaseFacts, Channel, Report
+from ivr.house import House, Mind
+from ivr.journey import screen_call
+from ivr.ports import Courier
+from ivr.recognition.client import Recognition
+from ivr.recognition.model import vocabulary
+from ivr.recovery import recover
+from ivr.reporting import recipients as recipient_table
+from ivr.reporting.compose import compose
+from ivr.reporting.couriers.folder import FolderCourier
+from ivr.reporting.couriers.smtp import SmtpCourier
+from ivr.reporting.dispatcher import Dispatcher
+from ivr.reporting.recipients import Recipient
+from ivr.settings import Settings, resolve
+from ivr.spotting.rulebook import Rulebook
+from ivr.spotting.spotter import Spotter
+from ivr.storage.ledger import Ledger
+from ivr.telemetry import logger
+from ivr.telephony.pool import WorkerPool
+from ivr.verdict.judge import SequenceJudge
+
+VIETNAM = timezone(timedelta(hours=7))
+
+
+@asynccontextmanager
+async def open_mind(settings: Settings) -> AsyncIterator[Mind]:
+    """Recogniser processes, compiled rulebook and judge; closed at the end of the block.
+
+    Raises:
+        RecognitionError: no usable model.
+        RulebookError: mistakes in the rulebook, or a phrase the model can never put out.
+    """
+    rulebook = await asyncio.to_thread(Rulebook.load, resolve(settings.spotting.rulebook))
+    async with Recognition(settings.recognition) as recognition:
+        words = await asyncio.to_thread(vocabulary, recognition.model_info.path)
+        check_words(rulebook, words)
+        yield Mind(recognition, Spotter(rulebook), judge_of(settings, rulebook))
+
+
+def judge_of(settings: Settings, rulebook: Rulebook) -> SequenceJudge:
+    """The judge of this installation."""
+    return SequenceJudge(settings.verdict, rulebook.sha256)
+
+
+def check_words(rulebook: Rulebook, words: frozenset[str]) -> None:
+    """A phrase that the model can never put out would be silent for ever: refuse to start.
+
+    Raises:
+        RulebookError: names each word and phrase.
+    """
+    mistakes = [mistake for mistake in rulebook.check(words) if mistake.is_fatal]
+    if mistakes:
+        raise RulebookError(
+            f"{len(mistakes)} phrases of the rulebook can never fire with this model.",
+            why="; ".join(str(mistake) for mistake in mistakes[:10]),
+            remedy="Spell them as the model does (`ivr rules check`), or use another model.",
+        )
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIterator[House]:
+    """Wire every room; everything is closed again at the end of the block.
+
+    Raises:
+        IvrError: a part of the environment is not usable; says which and what to do.
+    """
+    clock = clock or SystemClock()
+    root = settings.storage.root.absolute()
+    vault = root / "cases"
+    try:
+        vault.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as problem:
+        raise EnvironmentProblem(
+            f"The data folder {root} cannot be made.",
+            why=problem.strerror or str(problem),
+            remedy="Name a folder this user may write: --data, or [storage] root.",
+        ) from problem
+    recipients = recipient_table.load(resolve(settings.reporting.recipients))
+    key_file = settings.evidence.key_file or root / "keys" / "site.pem"
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(
+            await Ledger.open(settings.storage.ledger_url or root / "ledger.sqlite3", clock)
+        )
+        mind = await stack.enter_async_context(open_mind(settings))
+        signer = await asyncio.to_thread(FileSigner.open, key_file)
+        site_log = await asyncio.to_thread(
+            SiteLog.open, root / "seals.jsonl", vault, settings.evidence.site, clock
+        )
+        yield House(
+            settings=settings,
+            settings_sha256=settings_digest(settings),
+            clock=clock,
+            board=Board(),
+            mind=mind,
+            prompts=prompts.load(resolve(settings.call.prompts), settings.call.language),
+            vault=vault,
+            signer=signer,
+            site_log=site_log,
+            ledger=ledger,
+            dispatcher=Dispatcher(
+                ledger.outbox, couriers(settings, root, clock), settings.reporting, clock
+            ),
+            compose=composer(settings, recipients, clock),
+            log=logger("ivr.journey"),
+        )
+
+
+def couriers(settings: Settings, root: Path, clock: Clock) -> dict[Channel, Courier]:
+    """Messages to short codes are laid out for a person; mail goes to the mail server, or is laid
+    out too when none is set."""
+    outbox = settings.reporting.outbox_dir or root / "outbox"
+    folder = FolderCourier(outbox, settings.smtp.sender, clock.now)
+    if not settings.smtp.host:
+        return {Channel.SMS: folder, Channel.MAIL: folder}
+    return {Channel.SMS: folder, Channel.MAIL: SmtpCourier(settings.smtp, clock.now)}
+
+
+class composer:  # noqa: N801 - a function with remembered arguments
+    """Case facts → reports, for this installation's recipients and today's date in Vietnam."""
+
+    def __init__(self, settings: Settings, recipients: Sequence[Recipient], clock: Clock) -> None:
+        self._settings, self._recipients, self._clock = settings, recipients, clock
+        self._log = logger("ivr.reporting")
+
+    def __call__(self, facts: CaseFacts) -> tuple[Report, ...]:
+        today = self._clock.now().astimezone(VIETNAM).date()
+        filing = compose(facts, self._recipients, self._settings.reporting, today)
+        for left_out in filing.not_filed:
+            self._log.warning(
+                "report.not_filed",
+                case_id=facts.case_id,
+                recipient=left_out.recipient_id,
+                why=left_out.why,
+            )
+        return filing.reports
+
+
+def settings_digest(settings: Settings) -> str:
+    """SHA-256 of the settings as sorted JSON, named in every manifest."""
+    values = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(values.encode()).hexdigest()
+
+
+async def serve(house: House, pool: WorkerPool, until: asyncio.Event) -> None:
+    """Answer calls until ``until`` is set; then refuse new ones and see the running ones through.
+
+    Cases that an earlier process left unsealed are sealed first.
+    """
+    await recover(house)
+    async with asyncio.TaskGroup() as background:
+        background.create_task(house.dispatcher.run())
+        try:
+            async with asyncio.TaskGroup() as calls:
+                taking = calls.create_task(take_calls(house, pool, calls))
+                await until.wait()
+                await pool.drain()
+                taking.cancel()
+        finally:
+            house.dispatcher.stop()
+
+
+async def take_calls(house: House, pool: WorkerPool, calls: asyncio.TaskGroup) -> None:
+    """Start one journey for each incoming call."""
+    async for line in pool.incoming():
+        calls.create_task(screen_call(line, house), name=f"call-{line.serial}")

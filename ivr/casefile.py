@@ -1,0 +1,151 @@
+"""A sealed case read back as facts: what ``cases show``, filing and recovery work from."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ivr.errors import EvidenceError
+from ivr.evidence.canonical import sha256_hex
+from ivr.evidence.layout import MANIFEST, is_sealed, read_opened
+from ivr.facts.call import CallClosed, CallOpened
+from ivr.facts.cases import CaseSealed, CaseSummary
+from ivr.facts.judgement import PhraseHit, Verdict
+from ivr.facts.reports import CaseFacts, CaseFile
+from ivr.facts.speech import Utterance
+
+T = TypeVar("T")
+
+TRANSCRIPT = "transcript.json"
+HITS = "hits.json"
+VERDICT = "verdict.json"
+RECOGNITION = "recognition.json"
+
+UTTERANCES_FORM = TypeAdapter(tuple[Utterance, ...])
+HITS_FORM = TypeAdapter(tuple[PhraseHit, ...])
+VERDICT_FORM = TypeAdapter(Verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionRecord:
+    """Content of derived/recognition.json: what heard the call, and what it did not hear."""
+
+    model_name: str
+    model_sha256: str
+    is_demonstration_model: bool
+    unheard_s: float
+
+
+RECOGNITION_FORM = TypeAdapter(RecognitionRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedCase:
+    """One sealed case as facts."""
+
+    sealed: CaseSealed
+    opened: CallOpened
+    closed: CallClosed | None
+    site: str
+    duration_s: float
+    utterances: tuple[Utterance, ...]
+    hits: tuple[PhraseHit, ...]
+    verdict: Verdict
+    recognition: RecognitionRecord
+    files: tuple[CaseFile, ...]
+
+    @property
+    def summary(self) -> CaseSummary:
+        """The case as a row of the ledger."""
+        return CaseSummary(
+            case_id=self.sealed.case_id,
+            mode=self.opened.mode,
+            caller=self.opened.caller.number,
+            opened_at=self.opened.opened_at,
+            duration_s=self.duration_s,
+            label=str(self.verdict.label),
+            score=self.verdict.score,
+            is_complete=self.sealed.is_complete,
+            seal_sha256=self.sealed.seal_sha256,
+            path=str(self.sealed.path),
+        )
+
+    @property
+    def facts(self) -> CaseFacts:
+        """What a report may say."""
+        return CaseFacts(
+            case_id=self.sealed.case_id,
+            mode=self.opened.mode,
+            site=self.site,
+            caller=self.opened.caller,
+            subscriber=self.opened.subscriber,
+            opened_at=self.opened.opened_at,
+            duration_s=self.duration_s,
+            verdict=self.verdict,
+            hits=self.hits,
+            utterances=self.utterances,
+            files=self.files,
+            seal_sha256=self.sealed.seal_sha256,
+            model_name=self.recognition.model_name,
+            is_demonstration_model=self.recognition.is_demonstration_model,
+            is_complete=self.sealed.is_complete,
+            unheard_s=self.recognition.unheard_s,
+        )
+
+
+def read_case(path: Path) -> SealedCase:
+    """Read a sealed case. It is not verified here: that is `ivr verify`.
+
+    Raises:
+        EvidenceError: not a sealed case, or a file in it cannot be read.
+    """
+    if not is_sealed(path):
+        raise EvidenceError(
+            f"{path.name} is not a sealed case.",
+            why="it has no manifest.jws",
+            remedy="`ivr recover` seals what a killed process left; `ivr cases list` shows cases.",
+        )
+    try:
+        raw = (path / MANIFEST).read_bytes()
+        manifest: dict[str, Any] = json.loads(raw)
+        end = manifest["end"]
+        closed = None if end is None else TypeAdapter(CallClosed).validate_python(end)
+        return SealedCase(
+            sealed=CaseSealed(
+                case_id=str(manifest["case_id"]),
+                path=path,
+                seal_sha256=sha256_hex(raw),
+                sealed_at=datetime.fromisoformat(manifest["times"]["sealed_at"]),
+                is_complete=bool(manifest["is_complete"]),
+            ),
+            opened=read_opened(path).call,
+            closed=closed,
+            site=str(manifest["site"]),
+            duration_s=closed.duration_s if closed else _longest_leg_s(manifest),
+            utterances=_derived(path, TRANSCRIPT, UTTERANCES_FORM),
+            hits=_derived(path, HITS, HITS_FORM),
+            verdict=_derived(path, VERDICT, VERDICT_FORM),
+            recognition=_derived(path, RECOGNITION, RECOGNITION_FORM),
+            files=tuple(
+                CaseFile(entry["path"], entry["size"], entry["sha256"], entry["media_type"])
+                for entry in manifest["files"]
+            ),
+        )
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as problem:
+        raise EvidenceError(
+            f"The case {path.name} cannot be read.",
+            why=f"{type(problem).__name__}: {problem}",
+            remedy=f"Run `ivr verify {path}` to see which file is not what was sealed.",
+        ) from problem
+
+
+def _derived(path: Path, name: str, form: TypeAdapter[T]) -> T:
+    return form.validate_json((path / "derived" / name).read_bytes())
+
+
+def _longest_leg_s(manifest: dict[str, Any]) -> float:
+    ends = [leg["start_s"] + leg["samples"] / leg["rate_hz"] for leg in manifest["legs"]]
+    return max(ends, default=0.0)

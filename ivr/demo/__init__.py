@@ -1,0 +1,1 @@
+"""The demonstration: `ivr serve` with a test caller and a mail host of its own."""

@@ -1,0 +1,149 @@
+"""One call, top to bottom. Start reading here.
+
+INVITE → admit → open the case → open the door → answer → follow, hear, converse
+       → close the wire log → decode, listen again, judge, seal, file (closing.py)
+"""
+
+import asyncio
+import shutil
+from functools import partial
+
+from ulid import ULID
+
+from ivr.board import StepDone
+from ivr.casefile import SealedCase
+from ivr.closing import Heard, close_case
+from ivr.conversation import RunningCall, converse, follow, hear
+from ivr.errors import IvrError
+from ivr.evidence.case_folder import CaseFolder
+from ivr.facts.call import CallOpened, LegName, Mode
+from ivr.house import House
+from ivr.ports import Line
+from ivr.settings import Subscriber
+from ivr.telephony.identity import choose_caller
+
+LEGS = {
+    Mode.ANSWER: (LegName.CALLER, LegName.AGENT),
+    Mode.LISTEN: (LegName.MIXED, LegName.AGENT),
+}
+
+
+async def screen_call(line: Line, house: House) -> SealedCase | None:
+    """Take one incoming call from its INVITE to the sealed and filed case.
+
+    Returns None when the call was not taken. A typed error of one call is logged here and never
+    reaches the other calls; what it left unsealed is found again by `ivr recover`.
+    """
+    subscriber = await admit(line, house)
+    if subscriber is None:
+        return None
+    opened = open_call(line, subscriber, house)
+    call_id = opened.call_id
+    try:
+        call = await record_call(line, opened, house)
+        return await seal_call(call)
+    except IvrError as problem:
+        house.log.error("call.failed", call_id=call_id, **problem.as_dict())
+        return None
+
+
+async def admit(line: Line, house: House) -> Subscriber | None:
+    """Whose call this is, or None after refusing it."""
+    subscriber = house.subscribers.get(line.offer.access)
+    if subscriber is None:
+        house.log.info("call.refused", why="unknown access number", pii_access=line.offer.access)
+        await line.refuse(404, "Not Found")
+        return None
+    free_mb = (await asyncio.to_thread(shutil.disk_usage, house.vault)).free // 2**20
+    if free_mb < house.settings.media.min_free_mb:
+        house.log.error("call.refused", why="too little free disk", free_mb=free_mb)
+        await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
+        return None
+    return subscriber
+
+
+def open_call(line: Line, subscriber: Subscriber, house: House) -> CallOpened:
+    """The call as facts, under a new id; the caller's number is never the subscriber's."""
+    offer = line.offer
+    mode = Mode(subscriber.mode)
+    return CallOpened(
+        call_id=str(ULID()),
+        mode=mode,
+        legs=LEGS[mode],
+        identities=offer.identities,
+        caller=choose_caller(
+            offer.identities,
+            subscriber.number,
+            house.settings.sip.identity_precedence,
+            is_trusted=house.is_trusted(offer.source[0]),
+        ),
+        subscriber=subscriber.number,
+        access=subscriber.access,
+        sip_call_id=offer.sip_call_id,
+        source_address=offer.source[0],
+        opened_at=house.clock.now(),
+    )
+
+
+async def record_call(line: Line, opened: CallOpened, house: House) -> RunningCall:
+    """Answer, and run the call until it is over. The wire log is still open when this returns.
+
+    The case exists before the first packet, and the door before the answer: whatever happens
+    from here on, `ivr recover` finds what was recorded.
+    """
+    folder = await asyncio.to_thread(
+        partial(
+            CaseFolder.create,
+            house.vault,
+            opened,
+            raw_invite=line.offer.raw,
+            site=house.settings.evidence.site,
+            clock=house.clock,
+        )
+    )
+    house.board.publish(opened.call_id, opened)
+    try:
+        door = await house.open_door(folder, opened)
+    except BaseException:
+        folder.release()
+        await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
+        raise
+    call = RunningCall(line, door, folder, opened, house)
+    ear = house.mind.recognition.open(call.caller_leg)
+    door.tap(call.caller_leg, partial(call.frame, ear))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(follow(call))
+        hearing = tasks.create_task(hear(call, ear))
+        tasks.create_task(speak(call))
+        await call.over.wait()
+        started = house.clock.monotonic_ns()
+        call.missed = await ear.finish()
+        await hearing
+        took_s = (house.clock.monotonic_ns() - started) / 1e9
+        house.board.publish(opened.call_id, StepDone("last words", took_s))
+    return call
+
+
+async def speak(call: RunningCall) -> None:
+    """Answer and hold the conversation; a line that fails ends the call, not the case."""
+    try:
+        await call.line.answer(call.door.endpoint)
+        await converse(call)
+    except IvrError as problem:
+        call.house.log.warning("line.failed", call_id=call.opened.call_id, **problem.as_dict())
+        await call.line.hang_up(problem.what)
+
+
+async def seal_call(call: RunningCall) -> SealedCase:
+    """Close the wire log and hand the case over to closing."""
+    wire = await call.door.close()
+    reasons = call.door.incomplete_reasons()
+    heard = Heard(tuple(call.finals), None if call.is_deaf else call.missed)
+    house = call.house
+    if call.closed is not None:
+        house.board.publish(call.opened.call_id, call.closed)
+    try:
+        return await close_case(call.folder, wire, call.closed, heard, house, reasons)
+    except BaseException:
+        call.folder.release()  # so that recovery may take it
+        raise

@@ -1,0 +1,47 @@
+"""Proving a case: the independent verifier, plus decoding its sound again from the packets."""
+
+from pathlib import Path
+
+from ivr.errors import IvrError
+from ivr.evidence.layout import DERIVED, WIRE
+from ivr.evidence.signer import public_path
+from ivr.evidence.verify import Step, verify_case
+from ivr.house import House
+from ivr.media.recordings import redecode_matches
+from ivr.media.repair import wire_log_at
+
+REDECODE = "recordings match the packets"
+
+
+def prove(path: Path, house: House) -> tuple[Step, ...]:
+    """`prove_files` with the key and the log of this site."""
+    key_file = house.settings.evidence.key_file
+    root = house.settings.storage.root.absolute()
+    key = public_path(key_file or root / "keys" / "site.pem")
+    return prove_files(path, key, root / "seals.jsonl")
+
+
+def prove_files(path: Path, key: Path | None, site_log: Path | None) -> tuple[Step, ...]:
+    """Every step of ``evidence/verify.py``, then one that it leaves to the decoder: each
+    recording is made again from the wire log and compared sample by sample.
+
+    Args:
+        key: the public key (PEM) the site is known by, if known.
+        site_log: the site's log of seals, if at hand.
+    """
+    steps = list(verify_case(path, key, site_log))
+    if (path / WIRE).exists():
+        steps.append(_decode_again(path, len(steps) + 1))
+    return tuple(steps)
+
+
+def _decode_again(path: Path, n: int) -> Step:
+    copies = sorted((path / DERIVED).glob("*.wav"))
+    try:
+        mismatches = redecode_matches(wire_log_at(path / WIRE), copies)
+    except IvrError as problem:
+        return Step(n, REDECODE, False, f"{problem.what} {problem.why}")
+    if mismatches:
+        said = "; ".join(f"{each.path.name}: {each.why}" for each in mismatches)
+        return Step(n, REDECODE, False, said)
+    return Step(n, REDECODE, True, f"{len(copies)} recordings, every sample the same")

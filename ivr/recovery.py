@@ -1,0 +1,81 @@
+"""After a crash: seal what was left open, enter what was sealed but never entered."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from ivr.casefile import read_case
+from ivr.closing import Heard, close_case, file_case
+from ivr.errors import IvrError
+from ivr.evidence.layout import case_folders, is_sealed
+from ivr.evidence.recovery import UnsealedCase, find_unsealed
+from ivr.facts.audio import WireLog
+from ivr.facts.call import CallClosed
+from ivr.house import House
+from ivr.media.repair import repair
+
+KILLED = "the process was killed before the case was sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of one case.
+
+    Args:
+        action: ``sealed``, ``entered``, or ``failed`` (then ``detail`` says why).
+    """
+
+    case_id: str
+    action: str
+    detail: str
+
+
+async def recover(house: House) -> tuple[Recovered, ...]:
+    """Seal every unsealed case that no living process holds, then enter every sealed case that
+    the ledger does not know. Idempotent; one bad case does not keep the others back."""
+    unsealed = await asyncio.to_thread(find_unsealed, house.vault, house.clock)
+    done = [Recovered(path.name, "failed", str(problem)) for path, problem in unsealed.unusable]
+    done += [await _seal(case, house) for case in unsealed.cases]
+    sealed_now = {entry.case_id for entry in done}
+    known = {summary.case_id for summary in await house.ledger.cases(limit=10_000_000)}
+    for path in await asyncio.to_thread(case_folders, house.vault):
+        if path.name not in known | sealed_now and is_sealed(path):
+            done.append(await _enter(path, house))
+    for entry in done:
+        tell = house.log.error if entry.action == "failed" else house.log.info
+        tell("case.recovered", case_id=entry.case_id, action=entry.action, detail=entry.detail)
+    return tuple(done)
+
+
+async def _seal(case: UnsealedCase, house: House) -> Recovered:
+    folder = case.folder
+    try:
+        wire: WireLog | None = None
+        reasons = [KILLED]
+        if case.has_wire:
+            mended = await asyncio.to_thread(repair, folder.wire_path, house.clock)
+            wire = mended.wire_log
+            reasons.append(
+                f"{mended.recovered_packets} packets chained afterwards, "
+                f"{mended.torn_bytes} torn bytes set aside"
+            )
+        closed = None
+        if case.closed is not None:
+            closed = TypeAdapter(CallClosed).validate_python(case.closed)
+        heard = Heard((), None)  # what was heard live died with the process
+        sealed = await close_case(folder, wire, closed, heard, house, tuple(reasons))
+    except IvrError as problem:
+        folder.release()
+        return Recovered(folder.case_id, "failed", str(problem))
+    return Recovered(folder.case_id, "sealed", f"verdict {sealed.verdict.label}")
+
+
+async def _enter(path: Path, house: House) -> Recovered:
+    try:
+        case = await asyncio.to_thread(read_case, path)
+        queued = await file_case(case, house)
+    except IvrError as problem:
+        return Recovered(path.name, "failed", str(problem))
+    return Recovered(path.name, "entered", f"{len(queued)} reports queued")
