@@ -101,7 +101,8 @@ class LegEar:
         self._is_ended = False
         self._answers = 0
         self._task = asyncio.create_task(self._run(), name=f"ear-{leg}")
-        self._task.add_done_callback(lambda _: on_end(self))
+        self._on_end = on_end
+        self._task.add_done_callback(self._after_task)
 
     @property
     def lag_s(self) -> float:
@@ -159,14 +160,20 @@ class LegEar:
             self._missed.add(frame.offset / frame.rate_hz, end_s, why)
         self._queue.clear()
         self._queued = 0
+        self._end()
+
+    def _after_task(self, task: asyncio.Task[None]) -> None:
+        self._on_end(self)
+        if not task.cancelled():
+            self._end()
+
+    def _end(self) -> None:
+        self._is_ended = True
+        self._out_changed.set()
 
     async def _run(self) -> None:
-        try:
-            while not await self._serve():
-                pass
-        finally:
-            self._is_ended = True
-            self._out_changed.set()
+        while not await self._serve():
+            pass
 
     async def _serve(self) -> bool:
         """One connection; returns True when the leg was flushed, False when it must go on anew."""

@@ -28,8 +28,6 @@ from ivr.recognition.model import open_model
 from ivr.recognition.vosk_engine import VoskEngine
 from ivr.recognition.worker import Worker
 
-HANG_S = 15.0
-"""A worker that shows no life for so long is killed; one block takes milliseconds."""
 SHORT_LIFE_S = 2.0
 NICENESS = 5
 """Recording must never wait for recognition."""
@@ -60,7 +58,10 @@ class Child:
 class Host:
     """Keeps N workers alive until standard input ends."""
 
-    def __init__(self, engine: Engine, settings: LaneSettings, socket_path: str, n: int) -> None:
+    def __init__(
+        self, engine: Engine, settings: LaneSettings, socket_path: str, n: int, hang_s: float
+    ) -> None:
+        self._hang_s = hang_s
         self._engine = engine
         self._settings = settings
         self._selector = selectors.DefaultSelector()
@@ -97,7 +98,7 @@ class Host:
                 self._bury(child)
         now = time.monotonic()
         for child in self._children:
-            if child.pid and now - child.seen > HANG_S:
+            if child.pid and now - child.seen > self._hang_s:
                 os.kill(child.pid, signal.SIGKILL)  # its pipe ends, and it is buried next time
             elif not child.pid and now >= child.start_at:
                 self._fork(child)
@@ -161,6 +162,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--preroll-s", type=float, required=True)
     parser.add_argument("--hangover-s", type=float, required=True)
     parser.add_argument("--partial-every-s", type=float, required=True)
+    parser.add_argument(
+        "--hang-s",
+        type=float,
+        default=15.0,
+        help="a process that shows no life for so long is killed; one block takes milliseconds",
+    )
     given = parser.parse_args(arguments)
     os.nice(NICENESS)
     settings = LaneSettings(
@@ -178,7 +185,7 @@ def main(arguments: list[str]) -> int:
     except IvrError as problem:
         sys.stdout.write(json.dumps({"error": problem.as_dict()}) + "\n")
         return problem.exit_code
-    Host(engine, settings, given.socket, given.processes).run()
+    Host(engine, settings, given.socket, given.processes, given.hang_s).run()
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 import soundfile
 
 from ivr.facts.audio import AudioFrame
@@ -59,7 +60,7 @@ def spans() -> dict[str, list[tuple[str, float, float]]]:
     return json.loads((CLIPS / "spans.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def recognition(model_path: Path) -> AsyncIterator[Recognition]:
     async with Recognition(RecognitionSettings(model=model_path, processes=1)) as running:
         yield running
@@ -79,3 +80,10 @@ async def until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"never happened: {what}"
         await asyncio.sleep(0.01)
+
+
+def children_of(pid: int) -> list[int]:
+    try:
+        return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
