@@ -5,6 +5,7 @@ import mailbox
 from email.message import Message
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -37,6 +38,7 @@ class MailHost:
         self._folder = folder
         self._wanted_port = port
         self._server: asyncio.Server | None = None
+        self._sessions: WeakSet[SMTP] = WeakSet()
 
     @property
     def host(self) -> str:
@@ -50,7 +52,7 @@ class MailHost:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    def messages(self) -> list[Message[Any, Any]]:
+    def messages(self) -> "list[Message[Any, Any]]":
         """What has arrived, in no particular order (blocking)."""
         return list(mailbox.Maildir(self._folder, create=True))
 
@@ -69,12 +71,18 @@ class MailHost:
             self._server.close()
             await self._server.wait_closed()
             self._server = None
+        for session in self._sessions:
+            if session.transport is not None:
+                session.transport.close()
+        self._sessions.clear()
 
     def _session(self) -> SMTP:
-        return SMTP(
+        session = SMTP(
             _Keeper(self._folder),
             data_size_limit=_MAX_BYTES,
             hostname="localhost",
             ident="ivr demonstration mail host",
             loop=asyncio.get_running_loop(),
         )
+        self._sessions.add(session)
+        return session

@@ -79,7 +79,9 @@ def _call(facts: CaseFacts, language: Language) -> dict[str, str]:
 
 
 def _source(facts: CaseFacts, language: Language) -> str:
-    header = facts.caller.source_header or words(language)["text"]["none"]
+    header = facts.caller.source_header
+    if header is None:
+        return words(language)["text"]["none"]
     share = round(facts.caller.confidence * 100)
     if language == "vi":
         return f"tiêu đề SIP {header}, độ tin cậy {share} %"

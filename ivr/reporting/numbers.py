@@ -5,7 +5,7 @@ import re
 import phonenumbers
 
 _REGION = "VN"
-_DISPLAYED = re.compile(r"(?:\+|00)?\d{3,15}")
+_DISPLAYED = re.compile(r"(?:\+|00)?[0-9]{3,15}")
 _OWN_DIGITS = 7  # fewer digits are no subscriber number; a chance match would block real reports
 
 
@@ -23,7 +23,7 @@ def as_filed(number: str | None, subscriber: str | None) -> str | None:
     if number is None or is_own(number, subscriber):
         return None
     compact = re.sub(r"[\s.\-()]", "", number)
-    if not _DISPLAYED.fullmatch(compact, 0):
+    if not _DISPLAYED.fullmatch(compact):
         return None
     try:
         parsed = phonenumbers.parse(compact, _REGION)

@@ -56,8 +56,9 @@ def _fits(message: str) -> bool:
 def _clean(text: str) -> str:
     """Plain letters without brackets (they part the slots), backslashes or long numbers."""
     plain = re.sub(r"[()\[\]{}\\^~|\f]", " ", without_diacritics(text))
-    return re.sub(r"\s+", " ", _LONG_DIGITS.sub(" ", plain)).strip(" ,")
+    shortened = re.sub(r"\s+", " ", _LONG_DIGITS.sub(" ", plain)).strip(" ,")
+    return re.sub(r"^[^A-Za-z0-9]+", "", shortened)
 
 
 def _first_word(text: str) -> str:
-    return re.split(r"[^A-Za-z0-9]", text.lstrip(" ,.;:-+'\"/"), maxsplit=1)[0].upper()
+    return re.split(r"[^A-Za-z0-9]", text, maxsplit=1)[0].upper()

@@ -23,6 +23,12 @@ from ivr.reporting.couriers.message import build_message
 from ivr.settings import SmtpSettings
 
 _QUIT_S = 2.0
+# Other refusals (greeting, EHLO, STARTTLS) are about the server: reports wait until it is mended.
+_ABOUT_THE_REPORT = (
+    aiosmtplib.SMTPSenderRefused,
+    aiosmtplib.SMTPRecipientRefused,
+    aiosmtplib.SMTPDataError,
+)
 
 
 class SmtpCourier:
@@ -100,6 +106,8 @@ class SmtpCourier:
         content = message.as_bytes()
         settings = self._settings
         await client.connect()
+        if client.is_ehlo_or_helo_needed:
+            await client.ehlo()  # now, to learn whether SIZE may be announced
         if settings.username:
             await client.login(settings.username, await asyncio.to_thread(self._password))
         sized = [f"SIZE={len(content)}"] if client.supports_extension("size") else []
@@ -165,18 +173,19 @@ def _login_refused(problem: aiosmtplib.SMTPAuthenticationError) -> DeliveryError
 
 
 def _refused(problem: aiosmtplib.SMTPResponseException, *, is_committed: bool) -> DeliveryError:
-    if 500 <= problem.code < 600:
+    about_this_report = isinstance(problem, _ABOUT_THE_REPORT)
+    if about_this_report and 500 <= problem.code < 600:
         return DeliveryError(
             f"The mail server refused the report ({problem.code}).",
             why=problem.message,
             remedy="Check the recipient's address and size limit, then retry the report.",
             is_retryable=False,
         )
-    if 400 <= problem.code < 500:
+    if 400 <= problem.code < 600:
         return DeliveryError(
-            f"The mail server refused the report for now ({problem.code}).",
+            f"The mail server refused for now ({problem.code}).",
             why=problem.message,
-            remedy="Nothing to do: it is tried again.",
+            remedy="Nothing to do: it is tried again. If it stays so, ask the server's operator.",
             is_retryable=True,
         )
     return _cut_off(problem, is_committed=is_committed)  # no reply that RFC 5321 knows here
