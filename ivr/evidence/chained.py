@@ -119,6 +119,12 @@ class ChainedLog:
             if self._offset:
                 raise self._broken("the file is gone") from None
             return b""
+        except OSError as problem:
+            raise EvidenceError(
+                f"{self.path} cannot be read.",
+                why=problem.strerror or str(problem),
+                remedy="Check its permissions and the disk.",
+            ) from problem
 
     def _accept(self, line: bytes) -> Record:
         where = f"line {self.count + 1}"

@@ -6,12 +6,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from ivr.clock import Clock
 from ivr.errors import EvidenceError
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.chained import Record
 from ivr.evidence.durable import try_lock
 from ivr.evidence.layout import DRAFT_SUFFIX, WIRE, open_cases
+from ivr.facts.call import CallClosed
 
 _DRAFT_AGE_S = 60.0  # a living process gives a draft its name within milliseconds
 
@@ -21,14 +24,14 @@ class UnsealedCase:
     """A case to be finished. ``folder`` is held by this process: seal it or release it.
 
     Args:
-        closed: facts of the journal's ``closed`` record (a `CallClosed` as JSON), or None when
-            the process died during the call.
+        closed: how the call ended, from the journal's ``closed`` record (the facts of a
+            `CallClosed`); None when the process died before it was noted.
         notice_at: when the caller had been told of the recording, or None.
         has_wire: a wire log exists; it may end in half a block.
     """
 
     folder: CaseFolder
-    closed: Record | None
+    closed: CallClosed | None
     notice_at: str | None
     has_wire: bool
 
@@ -57,12 +60,21 @@ def find_unsealed(vault: Path, clock: Clock) -> Unsealed:
         cases.append(
             UnsealedCase(
                 folder=folder,
-                closed=closed["facts"] if closed else None,
+                closed=_call_closed(closed),
                 notice_at=notice["at"] if notice else None,
                 has_wire=(path / WIRE).exists(),
             )
         )
     return Unsealed(tuple(cases), tuple(unusable))
+
+
+def _call_closed(record: Record | None) -> CallClosed | None:
+    if record is None:
+        return None
+    try:
+        return TypeAdapter(CallClosed).validate_python(record["facts"])
+    except ValidationError:
+        return None  # another version's words: the journal keeps them, the end counts as unknown
 
 
 def _remove_stale_drafts(vault: Path) -> None:

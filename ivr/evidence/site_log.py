@@ -55,9 +55,20 @@ class SiteLog:
                 changed, is of another site, or sealed cases do not continue it.
         """
         log = cls(path, vault, site)
+        try:
+            log._begin(path, site, clock)
+        except OSError as problem:
+            raise EvidenceError(
+                f"The log of seals {path} cannot be used.",
+                why=problem.strerror or str(problem),
+                remedy="Check its permissions and the disk.",
+            ) from problem
+        return log
+
+    def _begin(self, path: Path, site: str, clock: Clock) -> None:
         is_new = not path.exists() or path.stat().st_size == 0
         if is_new:
-            sealed = [p.name for p in case_folders(vault) if is_sealed(p)]
+            sealed = [p.name for p in case_folders(self._vault) if is_sealed(p)]
             if sealed:
                 raise EvidenceError(
                     f"The log of seals {path} is missing or empty, but {len(sealed)} sealed "
@@ -68,13 +79,12 @@ class SiteLog:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch()
         with waiting_lock(path):
-            log._learn(log._log.read())
-            log._log.cut_torn_tail()
-            if not log._log.count:
+            self._learn(self._log.read())
+            self._log.cut_torn_tail()
+            if not self._log.count:
                 begun = {"event": "begun", "site": site, "at": to_iso(clock.now())}
-                log._last = log._log.append(begun)
-            log._roll_forward()
-        return log
+                self._last = self._log.append(begun)
+            self._roll_forward()
 
     @contextmanager
     def turn(self) -> Iterator[SiteLink]:

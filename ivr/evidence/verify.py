@@ -11,6 +11,7 @@ docs/evidence.md. Shares no code with the rest of ivr on purpose: it is a check 
 import argparse
 import base64
 import hashlib
+import io
 import json
 import os
 import re
@@ -108,6 +109,11 @@ def is_sane(entry: dict[str, Any]) -> bool:
 def some(items: list[str], glue: str = ", ") -> str:
     more = f" and {len(items) - 5} more" if len(items) > 5 else ""
     return glue.join(items[:5]) + more
+
+
+def printable(text: str) -> str:
+    """Names and reasons come from the case: no control codes on a reader's terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def chained(data: bytes, name: str, previous: str) -> Iterator[dict[str, Any]]:
@@ -334,12 +340,12 @@ def verify_case(
     for n, check in enumerate(checks, 1):
         name = check.__name__.replace("_", " ")
         try:
-            steps.append(Step(n, name, True, check()))
+            steps.append(Step(n, name, True, printable(check())))
         except Broken as problem:
-            steps.append(Step(n, name, False, str(problem)))
+            steps.append(Step(n, name, False, printable(str(problem))))
         except Exception as problem:  # noqa: BLE001 - broken input must be an answer, not a crash
             why = f"cannot be read: {type(problem).__name__} {problem}"
-            steps.append(Step(n, name, False, why))
+            steps.append(Step(n, name, False, printable(why)))
     return steps
 
 
@@ -350,6 +356,8 @@ def main() -> int:
     parser.add_argument("--site-log", type=Path, help="the site's log of seals")
     options = parser.parse_args()
     steps = verify_case(options.case, options.key, options.site_log)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without Vietnamese letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     for step in steps:
         mark = "ok  " if step.ok else "FAIL"
         sys.stdout.write(f"{step.n:2}. {mark} {step.name}: {step.detail}\n")

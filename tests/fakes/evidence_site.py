@@ -12,6 +12,7 @@ from pathlib import Path
 import rfc8785
 
 from ivr.clock import to_iso
+from ivr.evidence.canonical import plain
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.seal import seal
@@ -132,7 +133,7 @@ class Site:
         transcript = rfc8785.dumps([{"text": "tôi là công an", "confidence": 0.875}])
         text = folder.write_derived("transcript.json", transcript, wav, "application/json", "vosk")
         folder.write_derived("verdict.json", b"{}", (text, wav), "application/json", "ivr.verdict")
-        folder.record("closed", {"reason": "BYE"})
+        folder.record("closed", plain(CLOSED))
         return SealMaterials(wire, CLOSED, (heard,), VERDICT, "a" * 64, "b" * 64, "c" * 64)
 
     def seal(self, folder: CaseFolder, materials: SealMaterials | None = None) -> CaseSealed:

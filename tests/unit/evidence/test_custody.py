@@ -8,6 +8,7 @@ import pytest
 
 from ivr.errors import EvidenceError
 from ivr.evidence.custody import CustodyAction, append_custody, read_custody
+from ivr.evidence.verification import verification_steps
 from ivr.evidence.verify import verify_case
 
 
@@ -110,3 +111,12 @@ def test_custody_lives_on_in_a_copy(site, tmp_path):
     note(site, copy)
     assert is_intact(copy)
     assert json.loads((copy / "custody.jsonl").read_bytes().splitlines()[-1])["n"] == 1
+
+
+def test_verifying_while_others_note_what_they_do_never_raises_a_false_alarm(site):
+    path = site.sealed().path
+    with ThreadPoolExecutor(3) as threads:
+        notes = [threads.submit(note, site, path) for _ in range(20)]
+        while not all(n.done() for n in notes):
+            assert [s for s in verification_steps(path, site.public_key) if not s.ok] == []
+    assert verification_steps(path / "none")[0].detail == "not a folder"

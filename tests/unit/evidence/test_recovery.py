@@ -10,6 +10,7 @@ from ivr.errors import EvidenceError
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.recovery import find_unsealed
 from ivr.evidence.verify import verify_case
+from tests.fakes.evidence_site import CLOSED
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_case_whose_process_was_killed_is_found_with_its_facts(site, in_a_proc
 def test_a_case_that_was_closed_but_not_sealed_says_how_it_ended(site, in_a_process_that_is_killed):
     in_a_process_that_is_killed(lambda: site.fill(site.open_case()))
     case = only(find_unsealed(site.vault, site.clock))
-    assert case.closed == {"reason": "BYE"}
+    assert case.closed == CLOSED
     assert [file.path for file in case.folder.derived] == [
         "derived/caller.wav",
         "derived/transcript.json",
@@ -164,3 +165,13 @@ def test_a_sealed_case_cannot_be_taken_over(site):
     path = site.sealed().path
     with pytest.raises(EvidenceError, match="it is sealed"):
         CaseFolder.resume(path, site.clock)
+
+
+def test_an_end_in_words_of_another_version_counts_as_unknown(site):
+    folder = site.open_case()
+    folder.record("closed", {"how": "suddenly"})
+    folder.release()
+    case = only(find_unsealed(site.vault, site.clock))
+    assert case.closed is None
+    assert case.folder.journal.find("closed")["facts"] == {"how": "suddenly"}
+    case.folder.release()

@@ -133,3 +133,12 @@ def test_a_log_of_the_site_that_is_none(copy_of_case, tmp_path):
     (tmp_path / "seals.jsonl").write_bytes(b"x\n")
     assert "line 1 is not JSON" in answer(copy_of_case, None, tmp_path / "seals.jsonl")["site link"]
     assert "cannot be read" in answer(copy_of_case, None, tmp_path / "none")["site link"]
+
+
+def test_control_codes_and_broken_names_do_not_reach_the_terminal(copy_of_case):
+    (copy_of_case / "\x1b[1A 1. ok").write_bytes(b"")
+    Path(os.fsdecode(os.fsencode(copy_of_case) + b"/h\xff")).write_bytes(b"")
+    detail = answer(copy_of_case)["no other files"]
+    assert "\\x1b[1A 1. ok" in detail
+    assert "h\\udcff" in detail
+    assert detail.isprintable()
