@@ -103,11 +103,6 @@ class WireLogWriter:
                     "The disk is too slow or full: packets are not being logged.", is_packet
                 )
                 return False
-            if self._unnoted:
-                note = fact_entry(self._clock, "unlogged", {"packets": self._unnoted})
-                self._unnoted = 0
-                self._queue.append(note)
-                self._queued_bytes += len(note)
             self._queue.append(block)
             self._queued_bytes += len(block)
             if packet_at_ns is not None:
@@ -164,7 +159,7 @@ class WireLogWriter:
         self._file.close()
 
     def _write(self, *, seal: bool) -> bool:
-        """One turn: queue → file → disk → chain. False when the disk refused."""
+        """One turn: queue → file → disk → chain. False when there is more to be done."""
         with self._lock:
             queue, packets = self._queue, self._queued_packets
             self._queue, self._queued_packets = [], 0
@@ -181,7 +176,13 @@ class WireLogWriter:
             return False
         with self._lock:
             self._queued_bytes -= written
-            if self._trouble is not None and not self._trouble.is_over and not self._unnoted:
+            if self._unnoted:  # there is room again: say in the log itself what it lacks
+                note = fact_entry(self._clock, "unlogged", {"packets": self._unnoted})
+                self._unnoted = 0
+                self._queue.append(note)
+                self._queued_bytes += len(note)
+                return False
+            if self._trouble is not None and not self._trouble.is_over:
                 self._trouble = replace(self._trouble, is_over=True)
                 _log.info("wire log written again", unlogged=self._trouble.unlogged)
         return True

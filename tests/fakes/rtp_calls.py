@@ -83,7 +83,7 @@ async def play_call(
     settings: MediaSettings | None = None,
 ) -> PlayedCall:
     """One whole call: agree, send from all sides, close, decode."""
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     door = await CallDoor.open(folder, settings or MediaSettings(), call_id="01TEST")
     agent, caller, stranger = FakeAgent(), udp_socket(), udp_socket()
     frames: dict[LegName, list[AudioFrame]] = {LegName.CALLER: [], LegName.AGENT: []}
