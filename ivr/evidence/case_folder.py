@@ -1,6 +1,5 @@
 """One open case: everything that may be written into it between the INVITE and the seal."""
 
-import os
 import re
 import shutil
 import threading
@@ -18,6 +17,7 @@ from ivr.evidence.durable import (
     sync_file,
     sync_folder,
     try_lock,
+    unlock,
     write_atomic,
 )
 from ivr.evidence.journal import Journal
@@ -100,7 +100,7 @@ class CaseFolder:
             folder = cls(path, record, journal, lock)
             folder._adopt_registered()
         except BaseException as problem:  # whatever it was, the lock must not outlive it
-            os.close(lock)
+            unlock(lock)
             if isinstance(problem, OSError):
                 raise refused(path, problem) from problem
             raise
@@ -209,7 +209,7 @@ class CaseFolder:
     def release(self) -> None:
         """Let go of the folder: sealed, or left for recovery. A second call does nothing."""
         if self._lock is not None:
-            os.close(self._lock)
+            unlock(self._lock)
             self._lock = None
 
     def _must_be_open(self) -> None:
@@ -263,7 +263,7 @@ def _prepare(path: Path, files: Mapping[str, bytes]) -> int:
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)
         if lock is not None:
-            os.close(lock)
+            unlock(lock)
         raise
     return lock
 
@@ -275,7 +275,7 @@ def _take(path: Path) -> int:
         raise refused(path, problem) from problem
     if lock is None or is_sealed(path):
         if lock is not None:
-            os.close(lock)
+            unlock(lock)
         raise EvidenceError(
             f"The case {path.name} cannot be taken over.",
             why="a living process holds it" if lock is None else "it is sealed",

@@ -79,8 +79,28 @@ def sha256_file(path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
+_held: set[int] = set()
+
+
+def _drop_inherited() -> None:
+    """A forked child (a recogniser) must not keep a case locked when its parent is killed.
+    Closing its copy leaves the parent's lock as it is."""
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_drop_inherited)
+
+
+def unlock(handle: int) -> None:
+    """Give back what `try_lock` gave."""
+    _held.discard(handle)
+    os.close(handle)
+
+
 def try_lock(folder: Path) -> int | None:
-    """Take the folder for this process: a handle to close when done, or None if it is taken.
+    """Take the folder for this process: a handle for `unlock`, or None if it is taken.
 
     The lock sits on the folder itself (flock), so it leaves no file behind, survives a rename
     and vanishes with the process that held it, however that process ended.
@@ -91,6 +111,7 @@ def try_lock(folder: Path) -> int | None:
     except BlockingIOError:
         os.close(handle)
         return None
+    _held.add(handle)
     return handle
 
 

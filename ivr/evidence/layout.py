@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ivr.errors import EvidenceError
-from ivr.evidence.durable import try_lock
+from ivr.evidence.durable import try_lock, unlock
 from ivr.facts.call import CallOpened
 
 OPENED = "opened.json"
@@ -104,7 +104,7 @@ def open_cases(vault: Path) -> tuple[Path, ...]:
             continue
         lock = try_lock(path)
         if lock is not None:
-            os.close(lock)
+            unlock(lock)
             found.append(path)
     return tuple(found)
 

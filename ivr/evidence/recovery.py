@@ -1,6 +1,5 @@
 """What a killed process left: unsealed cases, with what their journals say of them."""
 
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from ivr.clock import Clock
 from ivr.errors import EvidenceError
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.chained import Record
-from ivr.evidence.durable import try_lock
+from ivr.evidence.durable import try_lock, unlock
 from ivr.evidence.layout import DRAFT_SUFFIX, WIRE, open_cases
 from ivr.facts.call import CallClosed
 
@@ -87,4 +86,4 @@ def _remove_stale_drafts(vault: Path) -> None:
         lock = try_lock(draft)
         if lock is not None:
             shutil.rmtree(draft)
-            os.close(lock)
+            unlock(lock)

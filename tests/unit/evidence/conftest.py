@@ -13,7 +13,7 @@ from tests.fakes.evidence_site import Site, in_child
 @pytest.fixture
 def quick_disk(tmp_path: Path) -> Iterator[Path]:
     """In memory where there is such a folder: SIGKILL is no power cut, what the kernel has taken
-    survives it anywhere, and waiting for a real disk would only make a long test longer."""
+    survives it anywhere, and waiting for a busy disk would only make the tests longer."""
     memory = Path("/dev/shm")
     if not memory.is_dir():
         yield tmp_path
@@ -28,8 +28,8 @@ def forked() -> Callable[..., int]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path / "ivr-data")
+def site(quick_disk: Path) -> Site:
+    return Site(quick_disk / "ivr-data")
 
 
 @pytest.fixture(scope="session")

@@ -175,3 +175,22 @@ def test_an_end_in_words_of_another_version_counts_as_unknown(site):
     assert case.closed is None
     assert case.folder.journal.find("closed")["facts"] == {"how": "suddenly"}
     case.folder.release()
+
+
+def test_a_child_that_outlives_the_killed_process_does_not_keep_the_case_locked(
+    site, in_a_process_that_is_killed
+):
+    reader, writer = os.pipe()  # the child lives until this test lets go of its end
+
+    def open_and_fork():
+        site.open_case()
+        if os.fork() == 0:
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+
+    in_a_process_that_is_killed(open_and_fork)
+    case = only(find_unsealed(site.vault, site.clock))
+    case.folder.release()
+    os.close(writer)
+    os.close(reader)
