@@ -81,7 +81,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
         IvrError: a part of the environment is not usable; says which and what to do.
     """
     clock = clock or SystemClock()
-    root = settings.storage.root.absolute()
+    root = data_root(settings)
     vault = root / "cases"
     try:
         vault.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -92,15 +92,12 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
             remedy="Name a folder this user may write: --data, or [storage] root.",
         ) from problem
     recipients = recipient_table.load(resolve(settings.reporting.recipients))
-    key_file = settings.evidence.key_file or root / "keys" / "site.pem"
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(
-            await Ledger.open(settings.storage.ledger_url or root / "ledger.sqlite3", clock)
-        )
+        ledger = await stack.enter_async_context(await open_ledger(settings, clock))
         mind = await stack.enter_async_context(open_mind(settings))
-        signer = await asyncio.to_thread(FileSigner.open, key_file)
+        signer = await asyncio.to_thread(FileSigner.open, key_path(settings))
         site_log = await asyncio.to_thread(
-            SiteLog.open, root / "seals.jsonl", vault, settings.evidence.site, clock
+            SiteLog.open, seals_path(settings), vault, settings.evidence.site, clock
         )
         yield House(
             settings=settings,
@@ -113,12 +110,40 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
             signer=signer,
             site_log=site_log,
             ledger=ledger,
-            dispatcher=Dispatcher(
-                ledger.outbox, couriers(settings, root, clock), settings.reporting, clock
-            ),
+            dispatcher=new_dispatcher(settings, ledger, root, clock),
             compose=composer(settings, recipients, clock),
             log=logger("ivr.journey"),
         )
+
+
+def data_root(settings: Settings) -> Path:
+    """The data folder: cases, keys, ledger, outbox, log of seals."""
+    return settings.storage.root.absolute()
+
+
+def key_path(settings: Settings) -> Path:
+    """The site's signing key; its public half lies beside it."""
+    return settings.evidence.key_file or data_root(settings) / "keys" / "site.pem"
+
+
+def seals_path(settings: Settings) -> Path:
+    """The log of every seal set here."""
+    return data_root(settings) / "seals.jsonl"
+
+
+async def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
+    """The ledger of this installation; use it as an async context manager.
+
+    Raises:
+        StorageError: it cannot be opened or upgraded.
+    """
+    address = settings.storage.ledger_url or data_root(settings) / "ledger.sqlite3"
+    return await Ledger.open(address, clock or SystemClock())
+
+
+def new_dispatcher(settings: Settings, ledger: Ledger, root: Path, clock: Clock) -> Dispatcher:
+    """A dispatcher over the ledger's outbox with this installation's couriers."""
+    return Dispatcher(ledger.outbox, couriers(settings, root, clock), settings.reporting, clock)
 
 
 def couriers(settings: Settings, root: Path, clock: Clock) -> dict[Channel, Courier]:

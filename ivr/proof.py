@@ -15,10 +15,9 @@ REDECODE = "recordings match the packets"
 
 def prove(path: Path, house: House) -> tuple[Step, ...]:
     """`prove_files` with the key and the log of this site."""
-    key_file = house.settings.evidence.key_file
-    root = house.settings.storage.root.absolute()
-    key = public_path(key_file or root / "keys" / "site.pem")
-    return prove_files(path, key, root / "seals.jsonl")
+    root = house.vault.parent
+    key_file = house.settings.evidence.key_file or root / "keys" / "site.pem"
+    return prove_files(path, public_path(key_file), root / "seals.jsonl")
 
 
 def prove_files(path: Path, key: Path | None, site_log: Path | None) -> tuple[Step, ...]:

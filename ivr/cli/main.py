@@ -6,10 +6,13 @@ from pathlib import Path
 
 import typer
 
-from ivr.cli import config
+from ivr.cli import cases, config, models, reports
 from ivr.cli.context import CommandContext
 from ivr.cli.demo import demo
+from ivr.cli.doctor import doctor
 from ivr.cli.output import fail
+from ivr.cli.proof import recover, verify
+from ivr.cli.screen import assess, screen
 from ivr.cli.serve import serve
 from ivr.errors import IvrError
 
@@ -22,6 +25,14 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(serve)
+app.command()(screen)
+app.command()(assess)
+app.command()(verify)
+app.command()(recover)
+app.command()(doctor)
+app.add_typer(cases.app, name="cases")
+app.add_typer(reports.app, name="reports")
+app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 
 

@@ -137,7 +137,6 @@ def demo_settings(options: DemoOptions, mail_port: int) -> Settings:
         call={"close_after_silence_s": CLOSE_AFTER_SILENCE_S},
         reporting={"recipients": Path(__file__).parent / "recipients.toml", "poll_s": 0.5},
         smtp={"host": "127.0.0.1", "port": mail_port, "security": "none"},
-        evidence={"site": "ivr demo"},
         storage={"root": options.folder},
     )
 

@@ -1,0 +1,182 @@
+"""``ivr cases``: the sealed cases of this installation."""
+
+import asyncio
+import getpass
+import shutil
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.table import Table
+
+from ivr import shapes
+from ivr.cli import context
+from ivr.cli.output import JSON_OPTION, console, print_json, run
+from ivr.clock import SystemClock, to_iso
+from ivr.errors import EnvironmentProblem
+from ivr.facts.cases import CaseSummary
+from ivr.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="List, show and play sealed cases.")
+PLAYERS = (
+    ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
+    ("aplay", "-q"),
+    ("play", "-q"),
+)
+
+
+@app.command("list")
+def list_cases(
+    ctx: typer.Context,
+    limit: int = typer.Option(50, "--limit", min=1, help="How many, newest first."),
+    label: str | None = typer.Option(None, "--label", help="Only scam, spam, suspicious, …"),
+    caller: str | None = typer.Option(None, "--caller", help="Only numbers that contain this."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """The cases in the ledger, newest first; with --json one object a line."""
+    found = run(_list(context.of(ctx).settings, limit, label, caller))
+    if as_json:
+        for case in found:
+            print_json(summary(case))
+        return
+    table = Table(box=None)
+    for heading in ("case", "opened (UTC)", "caller", "seconds", "verdict", "whole"):
+        table.add_column(heading, no_wrap=True)
+    for case in found:
+        opened = case.opened_at.strftime("%Y-%m-%d %H:%M")
+        judged = f"{case.label} {case.score:.2f}"
+        whole = "yes" if case.is_complete else "no"
+        table.add_row(
+            case.case_id, opened, case.caller or "?", f"{case.duration_s:.0f}", judged, whole
+        )
+    console.print(table)
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    case_id: str = typer.Argument(help="Case id, or the beginning of it."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """One case: who, when, what was said, how it was judged, what was filed."""
+    from ivr.casefile import read_case
+
+    settings = context.of(ctx).settings
+    found, reports = run(_case(settings, case_id))
+    case = read_case(Path(found.path))
+    note(settings, Path(found.path), "viewed", "ivr cases show")
+    shape = {
+        **summary(found),
+        "subscriber": case.opened.subscriber,
+        "caller_source": case.opened.caller.source_header,
+        "caller_flags": list(case.opened.caller.flags),
+        "transcript": shapes.transcript(case.utterances),
+        "hits": [shapes.hit(hit) for hit in case.hits],
+        "verdict": shapes.verdict(case.verdict),
+        "files": [asdict(file) for file in case.files],
+        "reports": [shapes.delivery(report) for report in reports],
+    }
+    if as_json:
+        print_json(shape)
+        return
+    console.print(f"[bold]{found.case_id}[/]  {found.label} {found.score:.2f}  {found.path}")
+    console.print(f"caller {found.caller or '?'} ({case.opened.caller.source_header})")
+    for said in shape["transcript"]:
+        at = f"{said['start_s']:7.1f} s  {said['channel']}: "
+        console.print(at + said["text"], markup=False)
+    for reason in case.verdict.reasons:
+        sign = "-" if reason.is_against else "+"
+        console.print(f"  {sign} {reason.text_vi} / {reason.text_en}", markup=False)
+    for report in reports:
+        console.print(f"  {report.channel} → {report.address} [{report.state}]", markup=False)
+
+
+@app.command()
+def play(
+    ctx: typer.Context,
+    case_id: str = typer.Argument(help="Case id, or the beginning of it."),
+    start_s: float = typer.Option(0.0, "--at", min=0.0, help="Start at this second."),
+    is_path_only: bool = typer.Option(False, "--path", help="Only print where the recording is."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Play the recording of a case (the other side left, the agent right)."""
+    settings = context.of(ctx).settings
+    found, _ = run(_case(settings, case_id))
+    recording = Path(found.path) / "derived" / "call.wav"
+    if not recording.exists():
+        raise EnvironmentProblem(
+            f"The case {found.case_id} has no recording.",
+            why="no packet arrived in this call",
+            remedy=f"`ivr cases show {found.case_id}` shows what is known of it.",
+        )
+    if is_path_only or as_json:
+        print_json({"case_id": found.case_id, "recording": str(recording)}) if as_json else (
+            console.print(str(recording), markup=False)
+        )
+        return
+    player = next((each for each in PLAYERS if shutil.which(each[0])), None)
+    if player is None:
+        raise EnvironmentProblem(
+            "No program that plays sound is installed.",
+            why="none of " + ", ".join(each[0] for each in PLAYERS) + " is on the path",
+            remedy=f"Install one (Debian: apt-get install alsa-utils), or open {recording}",
+        )
+    note(settings, Path(found.path), "played", "ivr cases play")
+    subprocess.run([*player, *_from(player[0], start_s), str(recording)], check=False)
+
+
+def _from(player: str, start_s: float) -> list[str]:
+    return ["-ss", f"{start_s:.2f}"] if player == "ffplay" and start_s else []
+
+
+def summary(case: CaseSummary) -> dict[str, Any]:
+    """A row of the ledger as JSON."""
+    return {
+        "case_id": case.case_id,
+        "mode": str(case.mode),
+        "caller": case.caller,
+        "opened_at": to_iso(case.opened_at),
+        "duration_s": round(case.duration_s, 2),
+        "label": case.label,
+        "score": round(case.score, 3),
+        "is_complete": case.is_complete,
+        "seal_sha256": case.seal_sha256,
+        "path": case.path,
+    }
+
+
+def note(settings: Settings, path: Path, action: str, reason: str) -> None:
+    """Enter into the case's custody log who looked at it."""
+    from ivr.app import key_path
+    from ivr.evidence.custody import CustodyAction, append_custody
+    from ivr.evidence.signer import FileSigner
+
+    append_custody(
+        path,
+        CustodyAction(action),
+        actor=getpass.getuser(),
+        reason=reason,
+        signer=FileSigner.open(key_path(settings)),
+        clock=SystemClock(),
+    )
+
+
+async def _list(
+    settings: Settings, limit: int, label: str | None, caller: str | None
+) -> list[CaseSummary]:
+    from ivr.app import open_ledger
+
+    async with await open_ledger(settings) as ledger:
+        return await ledger.cases(limit, label=label, caller=caller)
+
+
+async def _case(settings: Settings, case_id: str) -> tuple[CaseSummary, list[Any]]:
+    from ivr.app import open_ledger
+
+    async with await open_ledger(settings) as ledger:
+        found = await ledger.case(case_id)
+        reports = await ledger.reports(case_id=found.case_id)
+    await asyncio.sleep(0)  # let the driver's thread end before the loop does
+    return found, list(reports)

@@ -1,0 +1,134 @@
+"""``ivr screen`` and ``ivr assess``: judge recordings and transcripts."""
+
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.progress import Progress, TaskID
+
+from ivr import shapes
+from ivr.cli import context
+from ivr.cli.output import JSON_OPTION, console, print_json, progress, run
+from ivr.errors import InputError
+from ivr.facts.judgement import Verdict
+from ivr.settings import Settings, resolve
+
+
+def screen(
+    ctx: typer.Context,
+    files: list[Path] = typer.Argument(help="Recordings: wav, flac, ogg, mp3, m4a, amr, 3gp."),
+    model: Path | None = typer.Option(None, "--model", help="Vosk model directory to use."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Judge recordings of calls. Nothing is sealed or filed.
+
+    A mono recording is taken for both voices in one; the channels of a stereo recording are heard
+    one by one. With --json one object a line, in the order of the files.
+    """
+    settings = context.of(ctx).settings
+    if model is not None:
+        recognition = settings.recognition.model_copy(update={"model": model})
+        settings = settings.model_copy(update={"recognition": recognition})
+    run(_screen(settings, files, as_json))
+
+
+async def _screen(settings: Settings, files: list[Path], as_json: bool) -> None:
+    from ivr.app import open_mind
+    from ivr.media.uploads import open_recording
+    from ivr.screening import screen_recording
+
+    async with open_mind(settings) as mind:
+        for file in files:
+            audio = await asyncio.to_thread(open_recording, file)
+            total_s = sum(len(channel) for channel in audio.channels) / audio.rate_hz
+            with Progress(console=progress, transient=True) as bar:
+                task = bar.add_task(file.name, total=total_s)
+                found = await screen_recording(audio, mind, partial(_advance, bar, task))
+            if not as_json:
+                _print(str(file), shapes.transcript(found.utterances), found.verdict)
+                continue
+            factor = found.seconds / total_s if total_s else 0.0
+            print_json(
+                {
+                    "file": str(file),
+                    "sha256": audio.sha256,
+                    "duration_s": round(audio.duration_s, 2),
+                    "rate_hz": audio.source_rate_hz,
+                    "transcript": shapes.transcript(found.utterances),
+                    "hits": [shapes.hit(hit) for hit in found.hits],
+                    "verdict": shapes.verdict(found.verdict),
+                    "model": {
+                        "name": mind.model.name,
+                        "sha256": mind.model.sha256,
+                        "is_demonstration": mind.model.is_demonstration,
+                    },
+                    "rulebook": _rulebook(mind.spotter.rulebook),
+                    "recognition": {
+                        "seconds": round(found.seconds, 3),
+                        "real_time_factor": round(factor, 4),
+                    },
+                }
+            )
+
+
+def _advance(bar: Progress, task: TaskID, done_s: float) -> None:
+    bar.update(task, completed=done_s)
+
+
+def assess(
+    ctx: typer.Context,
+    transcripts: list[str] = typer.Argument(help="Files of turns; - is standard input."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Judge transcripts: lines `caller: …` / `callee: …`, or JSON lines {"who","text"}."""
+    from ivr.app import judge_of
+    from ivr.screening import assess_turns, read_transcript
+    from ivr.spotting.rulebook import Rulebook
+    from ivr.spotting.spotter import Spotter
+
+    settings = context.of(ctx).settings
+    rulebook = Rulebook.load(resolve(settings.spotting.rulebook))
+    spotter, judge = Spotter(rulebook), judge_of(settings, rulebook)
+    for name in transcripts:
+        found = assess_turns(read_transcript(_read(name), name), spotter, judge)
+        said = shapes.transcript(found.utterances, timed=False)
+        if not as_json:
+            _print(name, said, found.verdict)
+            continue
+        print_json(
+            {
+                "file": name,
+                "transcript": said,
+                "hits": [shapes.hit(hit, timed=False) for hit in found.hits],
+                "verdict": shapes.verdict(found.verdict, timed=False),
+                "rulebook": _rulebook(rulebook),
+            }
+        )
+
+
+def _read(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as problem:
+        raise InputError(
+            f"The transcript {name} cannot be read.",
+            why=problem.strerror or str(problem),
+            remedy="Give the path of a text file, or - for standard input.",
+        ) from problem
+
+
+def _rulebook(rulebook: Any) -> dict[str, str]:
+    return {"version": str(rulebook.version), "sha256": rulebook.sha256}
+
+
+def _print(name: str, transcript: list[dict[str, Any]], verdict: Verdict) -> None:
+    console.print(f"[bold]{name}[/]: {verdict.label} ({verdict.level}, {verdict.score:.2f})")
+    for said in transcript:
+        at = f"{said['start_s']:7.1f} s  " if "start_s" in said else "  "
+        console.print(f"{at}{said['channel']}: {said['text']}", markup=False)
+    for reason in verdict.reasons:
+        sign = "-" if reason.is_against else "+"
+        console.print(f"  {sign} {reason.text_vi} / {reason.text_en}", markup=False)

@@ -1,0 +1,245 @@
+"""Is this machine able to do the job? One check for each thing that can be missing."""
+
+import asyncio
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ivr.app import VIETNAM, check_words, data_root, key_path, open_ledger, seals_path
+from ivr.clock import SystemClock
+from ivr.dialogue import prompts
+from ivr.errors import IvrError
+from ivr.evidence.layout import open_cases
+from ivr.evidence.signer import FileSigner
+from ivr.evidence.site_log import SiteLog
+from ivr.facts.reports import DeliveryState
+from ivr.recognition.model import open_model, vocabulary
+from ivr.reporting import recipients
+from ivr.settings import Settings, resolve
+from ivr.spotting.rulebook import Rulebook
+
+WORKER_IMPORT_S = 30
+
+
+class Level(StrEnum):
+    """``warning`` works, but a person should know."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer. ``remedy`` is empty when there is nothing to do."""
+
+    name: str
+    level: Level
+    detail: str
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.level is not Level.FAILED
+
+
+Probe = Callable[[Settings], Check]
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Every check, one after another; none of them changes anything but an empty data folder."""
+    for probe in PROBES:
+        name = probe.__name__.removeprefix("_").replace("_", " ")
+        try:
+            yield probe(settings)
+        except IvrError as problem:
+            yield Check(name, Level.FAILED, f"{problem.what} {problem.why}", problem.remedy)
+
+
+def _python(_: Settings) -> Check:
+    version = platform.python_version()
+    if (3, 11) <= sys.version_info[:2] < (3, 13):
+        return Check("python", Level.OK, version)
+    return Check("python", Level.FAILED, version, "Use Python 3.11 or 3.12; scripts/setup does.")
+
+
+def _sip_library(_: Settings) -> Check:
+    """In a process of its own: a broken library may end the process that loads it."""
+    code = "import pjsua2 as p; e = p.Endpoint(); e.libCreate(); print(e.libVersion().full)"
+    found = subprocess.run(
+        [sys.executable, "-c", f"{code}; import os, sys; sys.stdout.flush(); os._exit(0)"],
+        capture_output=True,
+        text=True,
+        timeout=WORKER_IMPORT_S,
+        check=False,
+    )
+    if found.returncode == 0:
+        return Check("sip library", Level.OK, f"PJSIP {found.stdout.split()[-1]}")
+    why = (found.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    return Check("sip library", Level.FAILED, why, "Run scripts/setup again.")
+
+
+def _sip_port(settings: Settings) -> Check:
+    sip = settings.sip
+    if sip.port == 0:
+        return Check("sip port", Level.OK, f"chosen free on {sip.bind}")
+    for port in range(sip.port, sip.port + sip.workers):
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(socket.AF_INET, kind) as probe:
+                if kind == socket.SOCK_STREAM:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((sip.bind, port))
+                except OSError as problem:
+                    remedy = f"Stop what uses {sip.bind}:{port}, or set another [sip] port."
+                    return Check("sip port", Level.FAILED, str(problem.strerror), remedy)
+    return Check("sip port", Level.OK, f"{sip.bind}:{sip.port} is free")
+
+
+def _subscribers(settings: Settings) -> Check:
+    count = len(settings.subscribers)
+    if count:
+        return Check("subscribers", Level.OK, f"{count} configured")
+    remedy = "Add [[subscribers]] to the settings; without one every call is refused."
+    return Check("subscribers", Level.WARNING, "none configured", remedy)
+
+
+def _model(settings: Settings) -> Check:
+    model = open_model(resolve(settings.recognition.model))
+    detail = f"{model.name}, {model.words} words, {model.rate_hz} Hz, sha256 {model.sha256[:12]}"
+    if model.is_demonstration:
+        remedy = (
+            "It was trained on a speech synthesiser and does not hear people well: "
+            "`ivr models fetch vosk-model-small-vn-0.4`, then set [recognition] model."
+        )
+        return Check("model", Level.WARNING, f"DEMONSTRATION model {detail}", remedy)
+    return Check("model", Level.OK, detail)
+
+
+def _rulebook(settings: Settings) -> Check:
+    rulebook = Rulebook.load(resolve(settings.spotting.rulebook))
+    check_words(rulebook, vocabulary(resolve(settings.recognition.model)))
+    count = sum(1 for _ in rulebook.phrases)
+    return Check("rulebook", Level.OK, f"{count} phrases, sha256 {rulebook.sha256[:12]}")
+
+
+def _prompts(settings: Settings) -> Check:
+    found = prompts.load(resolve(settings.call.prompts), settings.call.language)
+    spoken = sum(prompt.voice == "espeak-ng" for prompt in found.values())
+    detail = f"{len(found)} in '{settings.call.language}', {spoken} by a synthesiser"
+    return Check("prompts", Level.OK, detail)
+
+
+def _data_folder(settings: Settings) -> Check:
+    root = data_root(settings)
+    there = next(path for path in (root, *root.parents) if path.exists())
+    free_mb = shutil.disk_usage(there).free // 2**20
+    least = settings.media.min_free_mb
+    if free_mb < least:
+        remedy = "Make room: below this calls are refused."
+        detail = f"{free_mb} MB free, {least} needed"
+        return Check("data folder", Level.FAILED, detail, remedy)
+    return Check("data folder", Level.OK, f"{root}, {free_mb} MB free")
+
+
+def _signing_key(settings: Settings) -> Check:
+    path = key_path(settings)
+    if not path.exists():
+        return Check("signing key", Level.OK, f"{path} will be made with the first case")
+    return Check("signing key", Level.OK, f"fingerprint {FileSigner.open(path).key_sha256[:16]}…")
+
+
+def _cases(settings: Settings) -> Check:
+    vault = data_root(settings) / "cases"
+    waiting = open_cases(vault)
+    if waiting:
+        remedy = "`ivr recover` seals them (so does `ivr serve` at its start)."
+        return Check("cases", Level.WARNING, f"{len(waiting)} left unsealed", remedy)
+    if not vault.exists():
+        return Check("cases", Level.OK, "none yet")
+    log = SiteLog.open(seals_path(settings), vault, settings.evidence.site, SystemClock())
+    missing = log.missing_cases()
+    if missing:
+        detail = f"{len(missing)} sealed cases are gone: {', '.join(missing[:3])}"
+        return Check("cases", Level.FAILED, detail, "Put them back from a copy of the vault.")
+    return Check("cases", Level.OK, "every sealed case is in its place")
+
+
+def _ledger(settings: Settings) -> Check:
+    if not settings.storage.ledger_url and not (data_root(settings) / "ledger.sqlite3").exists():
+        return Check("ledger", Level.OK, "will be made at the first start")
+    uncertain, failed = asyncio.run(_troubled_reports(settings))
+    if uncertain or failed:
+        detail = f"{uncertain} reports uncertain, {failed} failed"
+        remedy = "`ivr reports list`, then retry, confirm or withdraw each."
+        return Check("ledger", Level.WARNING, detail, remedy)
+    return Check("ledger", Level.OK, "opens; no report needs a person")
+
+
+async def _troubled_reports(settings: Settings) -> tuple[int, int]:
+    async with await open_ledger(settings) as ledger:
+        uncertain = await ledger.reports(state=DeliveryState.UNCERTAIN)
+        failed = await ledger.reports(state=DeliveryState.FAILED)
+    return len(uncertain), len(failed)
+
+
+def _recipients(settings: Settings) -> Check:
+    found = recipients.load(resolve(settings.reporting.recipients))
+    today = SystemClock().now().astimezone(VIETNAM).date()
+    oldest = settings.reporting.verified_max_age_days
+    refused = {each.id: each.refusal(today, oldest) for each in found if each.is_enabled}
+    bad = [f"{name}: {why}" for name, why in refused.items() if why]
+    usable = len(refused) - len(bad)
+    if bad or not usable:
+        remedy = "Verify the addresses and edit the file named in [reporting] recipients."
+        detail = f"{usable} usable; " + ("; ".join(bad) or "none is enabled")
+        return Check("recipients", Level.WARNING, detail, remedy)
+    return Check("recipients", Level.OK, f"{usable} usable")
+
+
+def _mail(settings: Settings) -> Check:
+    smtp = settings.smtp
+    if not smtp.host:
+        remedy = "Set [smtp] host to send mail; until then it is laid out in the outbox folder."
+        return Check("mail", Level.WARNING, "no mail server is set", remedy)
+    try:
+        with socket.create_connection((smtp.host, smtp.port), timeout=5):
+            return Check("mail", Level.OK, f"{smtp.host}:{smtp.port} answers")
+    except OSError as problem:
+        remedy = "Check [smtp] host and port, and that this machine may reach it."
+        detail = f"{smtp.host}:{smtp.port}: {problem}"
+        return Check("mail", Level.FAILED, detail, remedy)
+
+
+def _clock(_: Settings) -> Check:
+    """Whether something keeps the clock right: a case states its times from it."""
+    if Path("/run/systemd/timesync/synchronized").exists():
+        return Check("clock", Level.OK, "kept by systemd-timesyncd")
+    if any(Path("/run", name).exists() for name in ("chrony", "chronyd.pid", "ntpd.pid")):
+        return Check("clock", Level.OK, "a time daemon runs")
+    remedy = "Run chrony or systemd-timesyncd: an investigator will ask about the clock."
+    return Check("clock", Level.WARNING, "no time daemon was found", remedy)
+
+
+PROBES: tuple[Probe, ...] = (
+    _python,
+    _sip_library,
+    _sip_port,
+    _subscribers,
+    _model,
+    _rulebook,
+    _prompts,
+    _data_folder,
+    _signing_key,
+    _cases,
+    _ledger,
+    _recipients,
+    _mail,
+    _clock,
+)
