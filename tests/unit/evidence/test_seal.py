@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 from ivr.errors import EvidenceError
+from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.custody import CustodyAction, append_custody, read_custody
 from ivr.evidence.layout import is_sealed
+from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.recovery import find_unsealed
 from ivr.evidence.verify import verify_case
+from ivr.facts.call import Mode
+from tests.fakes.evidence_site import call
 
 
 def manifest_of(path):
@@ -249,3 +253,20 @@ def test_killed_at_any_moment_of_a_custody_entry_the_next_one_finds_all_of_it(
         actors = [entry["actor"] for entry in read_custody(path)]
         outcomes.add(f"killed {at}" in actors)
     assert outcomes == {True, False}
+
+
+def test_an_uploaded_recording_is_the_original_of_its_case(site, tmp_path):
+    source = tmp_path / "cuộc gọi.amr"
+    source.write_bytes(b"#!AMR\n" + bytes(range(200)))
+    opened = dataclasses.replace(call("01UPLOAD"), mode=Mode.UPLOAD, sip_call_id=None)
+    folder = CaseFolder.create(
+        site.vault, opened, raw_invite=None, site="dak-lak", clock=site.clock
+    )
+    digest = folder.keep_upload(source)
+    folder.write_derived("channel_1.wav", b"RIFF", digest, "audio/wav", "ivr.media")
+    materials = SealMaterials(None, None, (), None, None, None, None)
+    sealed = site.seal(folder, materials)
+    assert [s for s in verify_case(sealed.path, site.public_key, site.log_path) if not s.ok] == []
+    files = {f["path"]: f for f in manifest_of(sealed.path)["files"]}
+    assert files["original/upload.amr"]["role"] == "original"
+    assert files["original/upload.amr"]["sha256"] == digest
