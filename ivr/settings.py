@@ -61,6 +61,12 @@ class SipSettings(Section):
     retry_after_s: int = Field(
         default=30, ge=1, description="Retry-After of a 503 when calls are refused."
     )
+    transaction_timeout_s: float = Field(
+        default=8.0,
+        ge=2.0,
+        le=32.0,
+        description="How long a silent peer may keep a transaction, and so one of four slots.",
+    )
 
 
 class CallSettings(Section):

@@ -1,0 +1,129 @@
+"""A small pjsip module in front of pjsua: refuses new calls with 503 before pj says 486.
+
+PJSUA_MAX_CALLS is compiled in (4) and the library answers the fifth INVITE with a bare 486 that
+carries no Retry-After and cannot be told from "the callee is busy". pjsua2 has no hook that early,
+but the C symbols are exported: a module with a priority just before pjsua's own sees requests
+that belong to no dialog and no transaction, counts the calls and answers statelessly
+(RFC 3261 section 8.2.7). A refused INVITE takes no slot, no transaction and no Python object.
+"""
+
+import ctypes
+from pathlib import Path
+
+import pjsua2 as pj
+
+_BEFORE_APPLICATION = 63  # PJSIP_MOD_PRIORITY_APPLICATION is 64 (sip_module.h)
+_SERVICE_UNAVAILABLE = 503
+_OnRxRequest = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+
+
+class _PjStr(ctypes.Structure):
+    _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
+
+
+class _List(ctypes.Structure):
+    """Head of a PJ_DECL_LIST_MEMBER list; an empty list points to itself."""
+
+    _fields_ = (("prev", ctypes.c_void_p), ("next", ctypes.c_void_p))
+
+
+class _Module(ctypes.Structure):
+    """``struct pjsip_module`` of sip_module.h, unchanged since PJSIP 1.0."""
+
+    _fields_ = (
+        ("prev", ctypes.c_void_p),
+        ("next", ctypes.c_void_p),
+        ("name", _PjStr),
+        ("id", ctypes.c_int),
+        ("priority", ctypes.c_int),
+        ("load", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+        ("stop", ctypes.c_void_p),
+        ("unload", ctypes.c_void_p),
+        ("on_rx_request", _OnRxRequest),
+        ("on_rx_response", ctypes.c_void_p),
+        ("on_tx_request", ctypes.c_void_p),
+        ("on_tx_response", ctypes.c_void_p),
+        ("on_tsx_state", ctypes.c_void_p),
+    )
+
+
+def load_library() -> ctypes.CDLL:
+    """The C library inside the pjsua2 wheel.
+
+    Raises:
+        OSError, AttributeError: the wheel is built otherwise and has no such symbols.
+    """
+    (file,) = Path(pj.__file__).parent.glob("_pjsua2*.so")
+    library = ctypes.CDLL(str(file))
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    for name, result, arguments in (
+        ("pj_log_set_level", None, [number]),
+        ("pjsua_call_get_count", ctypes.c_uint, []),
+        ("pjsua_call_get_max_count", ctypes.c_uint, []),
+        ("pjsua_get_pjsip_endpt", pointer, []),
+        ("pjsua_pool_create", pointer, [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t]),
+        ("pjsip_tsx_set_timers", None, [ctypes.c_uint] * 4),
+        ("pjsip_rx_data_get_info", ctypes.c_char_p, [pointer]),
+        ("pjsip_retry_after_hdr_create", pointer, [pointer, number]),
+        ("pj_list_insert_before", None, [pointer, pointer]),
+        (
+            "pjsip_endpt_respond_stateless",
+            number,
+            [pointer, pointer, number, pointer, pointer, pointer],
+        ),
+        ("pjsip_endpt_register_module", number, [pointer, pointer]),
+    ):
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+class Gate:
+    """Refuses INVITEs when every slot is taken, and OPTIONS too while draining, so that a
+    dispatcher's ping takes this worker out of its set. Lives as long as the process."""
+
+    def __init__(self, library: ctypes.CDLL, retry_after_s: int) -> None:
+        self.is_draining = False
+        self.refused = 0
+        self._library = library
+        self._endpoint = library.pjsua_get_pjsip_endpt()
+        self._slots = library.pjsua_call_get_max_count()
+        pool = library.pjsua_pool_create(b"ivr-gate", 512, 512)
+        self._headers = _List()
+        self._headers_at = ctypes.addressof(self._headers)
+        self._headers.prev = self._headers.next = self._headers_at
+        retry_after = library.pjsip_retry_after_hdr_create(pool, retry_after_s)
+        library.pj_list_insert_before(self._headers_at, retry_after)
+        self._callback = _OnRxRequest(self._on_rx_request)
+        self._module = _Module(
+            name=_PjStr(b"mod-ivr-gate", 12),
+            id=-1,
+            priority=_BEFORE_APPLICATION,
+            on_rx_request=self._callback,
+        )
+
+    def register(self) -> bool:
+        """Put the gate in its place; to be called between libInit and the first event."""
+        at = ctypes.addressof(self._module)
+        return bool(self._library.pjsip_endpt_register_module(self._endpoint, at) == 0)
+
+    @property
+    def calls(self) -> int:
+        """Slots in use, calls that pj is still burying included."""
+        return int(self._library.pjsua_call_get_count())
+
+    def _on_rx_request(self, rdata: int) -> int:
+        """Returns 1 when the request was dealt with."""
+        info = self._library.pjsip_rx_data_get_info(rdata)
+        if info.startswith(b"Request msg INVITE/"):
+            is_refused = self.is_draining or self.calls >= self._slots
+        else:
+            is_refused = self.is_draining and info.startswith(b"Request msg OPTIONS/")
+        if not is_refused:
+            return 0
+        self.refused += 1
+        self._library.pjsip_endpt_respond_stateless(
+            self._endpoint, rdata, _SERVICE_UNAVAILABLE, None, self._headers_at, None
+        )
+        return 1

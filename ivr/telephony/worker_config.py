@@ -1,0 +1,35 @@
+"""What a worker is told when it starts; the first message on its channel."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SETUP_TIMEOUT_S = 180.0
+"""An INVITE that nobody answered or refused so long is refused with 480 (RFC 3261's timer C)."""
+
+MEDIA_TIMEOUT_S = 0.5
+"""An answered call without agreed media so long after the ACK (RFC 3264: our offer in the 200 must
+be answered in the ACK) is ended: nothing could be recorded."""
+
+ALIVE_EVERY_S = 1.0
+"""How often a worker says that its loop turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """See ``ivr.settings.SipSettings``; plain values, so the worker need not load pydantic."""
+
+    bind: str
+    port: int
+    user_agent: str
+    allow_from: tuple[str, ...]
+    retry_after_s: int
+    transaction_timeout_s: float
+
+    def as_message(self) -> dict[str, Any]:
+        return {"type": "configure", **asdict(self)}
+
+    @classmethod
+    def from_message(cls, message: dict[str, Any]) -> "WorkerConfig":
+        values = {key: value for key, value in message.items() if key != "type"}
+        values["allow_from"] = tuple(values["allow_from"])
+        return cls(**values)
