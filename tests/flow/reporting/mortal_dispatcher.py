@@ -1,12 +1,11 @@
 """A dispatcher in a process of its own that kills itself (SIGKILL) at a named point.
 
-usage: mortal_dispatcher.py LEDGER SMTP_PORT POINT
+Run with the globals ``LEDGER`` (path), ``PORT`` (of the mail server) and ``POINT`` set.
 """
 
 import asyncio
 import os
 import signal
-import sys
 from datetime import UTC, datetime
 
 from ivr.clock import SystemClock
@@ -15,6 +14,8 @@ from ivr.reporting.couriers.smtp import SmtpCourier
 from ivr.reporting.dispatcher import Dispatcher
 from ivr.settings import ReportingSettings, SmtpSettings
 from ivr.storage.ledger import Ledger
+
+GIVEN = globals()
 
 
 def die() -> None:
@@ -43,12 +44,11 @@ class MortalOutbox:
 
 
 async def main() -> None:
-    path, port, point = sys.argv[1:]
-    settings = SmtpSettings(host="127.0.0.1", port=int(port), security="none", timeout_s=20)
+    settings = SmtpSettings(host="127.0.0.1", port=GIVEN["PORT"], security="none", timeout_s=20)
     courier = SmtpCourier(settings, lambda: datetime.now(UTC))
-    async with await Ledger.open(path) as ledger:
+    async with await Ledger.open(GIVEN["LEDGER"]) as ledger:
         reporting = ReportingSettings(parallel=1, lease_s=60.0)
-        outbox = MortalOutbox(ledger.outbox, point)
+        outbox = MortalOutbox(ledger.outbox, GIVEN["POINT"])
         dispatcher = Dispatcher(outbox, {Channel.MAIL: courier}, reporting, SystemClock())
         await dispatcher.run_until_idle()
 
