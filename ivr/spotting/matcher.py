@@ -33,7 +33,7 @@ class Match:
 
 class _Path(NamedTuple):
     """The cheapest way to a node: cost so far, slots, worst word, first token, insertions, words
-    that may still be skipped in the gap it stands in."""
+    that may still be skipped in the gap it stands in, words skipped in gaps."""
 
     cost: float
     slots: int
@@ -41,6 +41,7 @@ class _Path(NamedTuple):
     start: int
     inserted: int
     gap_left: int
+    skipped: int
 
 
 class _Edge(NamedTuple):
@@ -71,7 +72,11 @@ class Matcher:
         candidates = [lookup(token.text, folded=folded) for token in tokens]
         texts = [token.text for token in tokens]
         edges = self._list_edges(texts, candidates)
-        search = _Search(self, self.automaton.tree, texts, candidates, edges)
+        borders = [
+            place > 0 and token.utterance != tokens[place - 1].utterance
+            for place, token in enumerate(tokens)
+        ]
+        search = _Search(self, self.automaton.tree, texts, borders, candidates, edges)
         return _best(search.run(), self.automaton)
 
     def _list_edges(
@@ -109,9 +114,11 @@ class _Search:
         matcher: Matcher,
         tree: Tree,
         texts: list[str],
+        borders: list[bool],
         candidates: list[Candidates],
         edges: dict[int, list[_Edge]],
     ) -> None:
+        self._borders = borders  # an utterance begins here: no gap reaches across
         self._matcher = matcher
         self._loosest = matcher._loosest
         self._tree = tree
@@ -127,7 +134,7 @@ class _Search:
         for place, text in enumerate(self._texts):
             candidates = self._candidates[place]
             edges = self._edges.get(place, ())
-            self._step(place, ROOT, _Path(0.0, 0, 0.0, place, 0, 0), candidates, edges)
+            self._step(place, ROOT, _Path(0.0, 0, 0.0, place, 0, 0, 0), candidates, edges)
             # states only ever move to later positions, or to nodes added to this very table
             for node, path in list(self._states[place].items()):
                 self._step(place, node, path, candidates, edges)
@@ -141,7 +148,7 @@ class _Search:
         children = self._tree.children[node]
         if not children:
             return
-        cost, slots, worst, start, inserted, _ = path
+        cost, slots, worst, start, inserted, _, skipped = path
         if candidates:
             for symbol, step in candidates:
                 child = children.get(symbol)
@@ -153,6 +160,7 @@ class _Search:
                         start,
                         inserted,
                         0,
+                        skipped,
                     )
                     self._reach(place + 1, child, reached, is_match=True)
         for edge in edges:
@@ -165,6 +173,7 @@ class _Search:
                     start,
                     inserted,
                     0,
+                    skipped,
                 )
                 self._reach(edge.end, child, reached, is_match=True)
 
@@ -173,8 +182,8 @@ class _Search:
         if text in self._matching.guards:
             return
         if self._tree.is_gap[node]:
-            if path.gap_left > 0:
-                filled = path._replace(gap_left=path.gap_left - 1)
+            if path.gap_left > 0 and not self._borders[place]:
+                filled = path._replace(gap_left=path.gap_left - 1, skipped=path.skipped + 1)
                 self._reach(place + 1, node, filled, is_match=False)
             return
         if path.inserted > self._tree.longest[node] // 4:
@@ -200,7 +209,7 @@ class _Search:
             return
         self._states[place][node] = path
         if is_match and tree.ends[node]:
-            limit = self._matcher.limit(path.slots)
+            limit = self._matching.gap_limit if path.skipped else self._matcher.limit(path.slots)
             if path.cost <= limit.mean * path.slots and path.worst <= limit.worst:
                 self._found.extend((target, place, path) for target in tree.ends[node])
         gap = tree.gap[node]
@@ -212,7 +221,7 @@ class _Search:
             lost = path._replace(
                 cost=path.cost + self._matching.function_cost, slots=path.slots + 1
             )
-            self._reach(place, child, lost, is_match=is_match)
+            self._reach(place, child, lost, is_match=False)  # a path ends on a heard word
 
 
 def _best(found: list[tuple[int, int, _Path]], automaton: Automaton) -> list[Match]:

@@ -33,6 +33,7 @@ class Matching:
     delete_cost: float
     function_cost: float
     gap_words: int
+    gap_limit: Limit  # for phrases found across a gap: less context, so less tolerance
     join_s: float
     function_words: frozenset[str]
     guards: frozenset[str]
@@ -98,7 +99,7 @@ class Rulebook:
         Raises:
             RulebookError: it has mistakes; ``why`` lists all of them with file and line.
         """
-        from ivr.spotting.rulebook_reader import read  # noqa: PLC0415 - it builds these classes
+        from ivr.spotting.rulebook_reader import read
 
         rulebook, mistakes = read(path)
         if rulebook is None or mistakes:

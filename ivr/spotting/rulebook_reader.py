@@ -35,6 +35,7 @@ _MATCHING: Final = (
     "delete_cost",
     "function_cost",
     "gap_words",
+    "gap_limit",
     "join_s",
     "function_words",
     "guards",
@@ -283,6 +284,7 @@ class _Reading:
             delete_cost=number("delete_cost", 0.45),
             function_cost=number("function_cost", 0.2),
             gap_words=int(number("gap_words", 4, 12)),
+            gap_limit=self._limit(table.get("gap_limit")) or Limit(0.03, 0.045),
             join_s=number("join_s", 2.0, 30.0),
             function_words=words("function_words"),
             guards=words("guards"),
@@ -292,20 +294,25 @@ class _Reading:
             guard_stopped_by=words("guard_stopped_by"),
         )
 
+    def _limit(self, node: Node | None) -> Limit | None:
+        if node is None:
+            return None
+        pair = node.value if isinstance(node, SequenceNode) else []
+        if len(pair) != 2 or not all(isinstance(part, ScalarNode) for part in pair):
+            self._r.wrong(node, "matching: limits and gap_limit", "write pairs as [mean, worst]")
+            return None
+        return Limit(
+            self._r.number(pair[0], "matching: limit, mean", 0.08, 0.0, 0.3),
+            self._r.number(pair[1], "matching: limit, worst", 0.15, 0.0, 0.5),
+        )
+
     def _limits(self, table: Mapping[str, Node]) -> tuple[Limit, ...]:
         node = table.get("limits")
         found: list[Limit] = []
         for item in node.value if isinstance(node, SequenceNode) else []:
-            pair = item.value if isinstance(item, SequenceNode) else []
-            if len(pair) != 2 or not all(isinstance(part, ScalarNode) for part in pair):
-                self._r.wrong(item, "matching: limits", "write pairs as [mean, worst]")
-                continue
-            found.append(
-                Limit(
-                    self._r.number(pair[0], "matching: limits", 0.08, 0.0, 0.3),
-                    self._r.number(pair[1], "matching: limits", 0.15, 0.0, 0.5),
-                )
-            )
+            limit = self._limit(item)
+            if limit is not None:
+                found.append(limit)
         if node is not None and not found:
             self._r.wrong(node, "matching: limits is empty", "write pairs as [mean, worst]")
         return tuple(found) or (Limit(0.08, 0.15),)

@@ -16,7 +16,7 @@ from ivr.facts.speech import Utterance, Word
 from ivr.spotting.syllable import canonical
 
 SECONDS_PER_SYLLABLE: Final = 0.22  # ordinary Vietnamese runs at four to five a second
-SECONDS_BETWEEN_TURNS: Final = 0.4
+SECONDS_BETWEEN_TURNS: Final = 0.8
 
 _DIGITS: Final = ("không", "một", "hai", "ba", "bốn", "năm", "sáu", "bảy", "tám", "chín")
 _UNITS: Final = {

@@ -1,13 +1,13 @@
 """What the hits of one speaker amount to: a few strengths between 0 and 1.
 
 Hits are added in order of time, so the state after each one is the state of the call so far.
-A concept counts once, with its best hit; different concepts of a group add up by noisy-or, so
-that saying one thing twenty times convicts nobody.
+Of a concept the three best wordings count, each half of the one before; what a group's concepts
+say adds up by noisy-or.  So saying one thing twenty times convicts nobody.
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from ivr.facts.judgement import PhraseHit, Stage
 
@@ -27,6 +27,7 @@ class Feature(StrEnum):
     PRESSURE = "pressure"
     ISOLATION = "isolation"
     INSTRUCTION = "instruction"
+    CONTROL = "control"
     MONEY = "money"
     SECRET = "secret"  # noqa: S105 - a kind of demand, not a password
     DATA = "data"
@@ -55,6 +56,8 @@ _BY_KIND: Final = {
     (Stage.AUTHORITY, "office"): Feature.OFFICE,
     (Stage.THREAT, "urgency"): Feature.PRESSURE,
     (Stage.THREAT, "vague"): Feature.PRESSURE,
+    (Stage.INSTRUCTION, "app"): Feature.CONTROL,
+    (Stage.INSTRUCTION, "call_forward"): Feature.CONTROL,
     (Stage.DEMAND, "code"): Feature.SECRET,
     (Stage.DEMAND, "data"): Feature.DATA,
     (Stage.COUNTER, "family"): Feature.FAMILY,
@@ -77,7 +80,21 @@ _BY_STAGE: Final = {
     Stage.ADVERT: Feature.ADVERT,
 }
 GROUNDS: Final = (Feature.CLAIM, Feature.OFFICE, Feature.PRETEXT, Feature.ACCUSATION)
-PRESSES: Final = (Feature.MONEY, Feature.SECRET, Feature.DATA, Feature.THREAT)
+PRESSES: Final = (
+    Feature.MONEY,
+    Feature.SECRET,
+    Feature.DATA,
+    Feature.CONTROL,
+    Feature.THREAT,
+    Feature.ISOLATION,
+)
+REPEATS: Final = (1.0, 0.5, 0.25)  # what a concept's best, second and third wording count
+_TELLS_PRETEXT: Final = (
+    Feature.THREAT,
+    Feature.ACCUSATION,
+    Feature.CONTROL,
+    Feature.SECRET,
+)
 SUBSTANCE: Final = 0.25  # a strength below this is a hint, not a fact
 
 
@@ -86,11 +103,19 @@ def feature_of(hit: PhraseHit) -> Feature:
     return _BY_KIND.get((hit.stage, hit.kind), _BY_STAGE[hit.stage])
 
 
+class _Wording(NamedTuple):
+    """One way a concept was said: strength, the words, place in the hit list."""
+
+    strength: float
+    heard: str
+    index: int
+
+
 @dataclass(slots=True)
 class Evidence:
     """What one suspect's side has said so far."""
 
-    _best: dict[Feature, dict[str, tuple[float, int]]] = field(default_factory=dict)
+    _best: dict[Feature, dict[str, list[_Wording]]] = field(default_factory=dict)
     _pretexts: dict[str, dict[str, float]] = field(default_factory=dict)
     _strength: dict[Feature, float] = field(default_factory=dict)
     first_ground_s: float | None = None
@@ -112,24 +137,31 @@ class Evidence:
         elif feature not in AGAINST:
             if hit.negated or hit.quoted:
                 if feature in PRESSES:
-                    self._count(Feature.DENIAL, hit.concept, strength, index)
+                    self._count(Feature.DENIAL, hit, strength, index)
                 strength *= DENIED if hit.negated else QUOTED
             self._note_order(feature, hit, strength)
             if hit.pretext is not None:
                 known = self._pretexts.setdefault(hit.pretext, {})
                 known[hit.concept] = max(strength, known.get(hit.concept, 0.0))
-                if feature in (Feature.THREAT, Feature.ACCUSATION, Feature.INSTRUCTION):
-                    self._count(Feature.PRETEXT, hit.concept, strength * 0.7, index)
-        self._count(feature, hit.concept, strength, index)
+                if feature in _TELLS_PRETEXT:
+                    self._count(Feature.PRETEXT, hit, strength * 0.7, index)
+        self._count(feature, hit, strength, index)
 
-    def _count(self, feature: Feature, concept: str, strength: float, index: int) -> None:
+    def _count(self, feature: Feature, hit: PhraseHit, strength: float, index: int) -> None:
         group = self._best.setdefault(feature, {})
-        if strength <= group.get(concept, (0.0, 0))[0]:
+        heard = hit.heard.casefold()
+        wordings = group.setdefault(hit.concept, [])
+        if len(wordings) == len(REPEATS) and strength <= wordings[-1].strength:
             return
-        group[concept] = (strength, index)
+        wordings.append(_Wording(strength, heard, index))
+        wordings.sort(key=lambda one: -one.strength)  # stable: of equals the earlier stays first
+        kept = list({one.heard: one for one in reversed(wordings)}.values())
+        kept.sort(key=lambda one: (-one.strength, one.index))
+        group[hit.concept] = kept[: len(REPEATS)]
         missed = 1.0
-        for value, _ in group.values():
-            missed *= 1.0 - min(value, 1.0)
+        for wordings in group.values():
+            for share, wording in zip(REPEATS, wordings, strict=False):
+                missed *= 1.0 - min(wording.strength * share, 1.0)
         self._strength[feature] = 1.0 - missed
 
     def _note_order(self, feature: Feature, hit: PhraseHit, strength: float) -> None:
@@ -150,7 +182,11 @@ class Evidence:
     def indexes(self, feature: Feature) -> tuple[int, ...]:
         """Hits that the strength rests on, in order."""
         group = self._best.get(feature, {})
-        return tuple(sorted(index for value, index in group.values() if value >= 0.05))
+        return tuple(
+            sorted(
+                {one.index for wordings in group.values() for one in wordings if one.strength >= 0.05}
+            )
+        )
 
     def concepts(self) -> set[str]:
         """Distinct concepts that speak for a scam and are neither denied nor quoted."""
@@ -158,8 +194,8 @@ class Evidence:
             concept
             for feature, group in self._best.items()
             if feature not in AGAINST and feature is not Feature.ADVERT
-            for concept, (value, _) in group.items()
-            if value >= 0.1
+            for concept, wordings in group.items()
+            if wordings[0].strength >= 0.1
         }
 
     def groups(self) -> set[Feature]:
@@ -172,7 +208,7 @@ class Evidence:
 
     def pretexts(self) -> tuple[str, ...]:
         """Stories told, the best supported first."""
-        totals = {name: 1.0 for name in self._pretexts}
+        totals = dict.fromkeys(self._pretexts, 1.0)
         for name, found in self._pretexts.items():
             for value in found.values():
                 totals[name] *= 1.0 - min(value, 1.0)

@@ -36,6 +36,10 @@ TEXTS: Final = MappingProxyType(
             "Người gọi hướng dẫn thao tác trên máy hoặc kênh khác.",
             "The caller leads through steps on the phone or another channel.",
         ),
+        Feature.CONTROL: (
+            "Người gọi đòi cài ứng dụng, bấm đường dẫn hoặc đọc mã chuyển hướng.",
+            "The caller wants an app installed, a link opened or a forwarding code dialled.",
+        ),
         Feature.MONEY: (
             "Người gọi đòi chuyển hoặc nộp tiền.",
             "The caller demands a transfer or payment.",

@@ -14,17 +14,18 @@ from ivr.verdict.features import GROUNDS, PRESSES, SUBSTANCE, Evidence, Feature
 BIAS: Final = -3.0
 WEIGHTS: Final = MappingProxyType(
     {
-        Feature.CLAIM: 1.6,
-        Feature.OFFICE: 1.0,
-        Feature.PRETEXT: 1.8,
-        Feature.ACCUSATION: 2.0,
-        Feature.THREAT: 1.7,
-        Feature.PRESSURE: 1.0,
-        Feature.ISOLATION: 2.4,
-        Feature.INSTRUCTION: 1.3,
-        Feature.MONEY: 2.0,
-        Feature.SECRET: 2.4,
-        Feature.DATA: 1.4,
+        Feature.CLAIM: 1.5,
+        Feature.OFFICE: 1.2,
+        Feature.PRETEXT: 2.4,
+        Feature.ACCUSATION: 1.8,
+        Feature.THREAT: 1.5,
+        Feature.PRESSURE: 1.2,
+        Feature.ISOLATION: 2.5,
+        Feature.INSTRUCTION: 1.4,
+        Feature.CONTROL: 2.7,
+        Feature.MONEY: 2.2,
+        Feature.SECRET: 2.3,
+        Feature.DATA: 1.6,
         Feature.ADVICE: -3.4,
         Feature.RETELLING: -3.0,
         Feature.REPORT: -3.0,
@@ -35,7 +36,7 @@ WEIGHTS: Final = MappingProxyType(
         Feature.ADVERT: -1.5,
     }
 )
-TIE: Final = 1.6  # a ground and a demand or threat of the same caller: more than their sum
+TIE: Final = 2.2  # a ground and a demand or threat of the same caller: more than their sum
 FILING_CONCEPTS: Final = 3
 LIVE_CONCEPTS: Final = 2
 
