@@ -4,8 +4,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from email import policy
+from email.header import Header
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +14,30 @@ from ivr.errors import DeliveryError
 from ivr.facts.reports import Attachment, Report
 
 _MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9!#$&^_.+-]*)/([a-z0-9][a-z0-9!#$&^_.+-]*)")
+
+
+class _MailPolicy(EmailPolicy):
+    """``email.policy.SMTP``, but subjects keep their spaces.
+
+    The library's folding of RFC 2047 words loses a space between two of them (seen in CPython
+    3.11.7 with Vietnamese subjects); `email.header.Header` does not.
+    """
+
+    def fold(self, name: str, value: str) -> str:
+        if name.lower() != "subject":
+            folded: str = super().fold(name, value)
+            return folded
+        encoded = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
+        return f"{name}: {encoded}{self.linesep}"
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() != "subject":
+            return super().fold_binary(name, value)
+        return self.fold(name, value).encode("ascii")
+
+
+# 76: the longest line of quoted-printable (RFC 2045); the library would fill it to 78.
+_POLICY = _MailPolicy(linesep="\r\n", max_line_length=76)
 
 
 def message_id(report: Report, sender: str) -> str:
@@ -32,7 +57,7 @@ def build_message(report: Report, case_path: Path, sender: str, moment: datetime
         DeliveryError: an attachment is missing or is not what was sealed; never retried.
     """
     files = [(each, read_attachment(case_path, each)) for each in report.attachments]
-    message = EmailMessage(policy=policy.SMTP)
+    message = EmailMessage(policy=_POLICY)
     try:
         message["From"] = sender
         message["To"] = report.address

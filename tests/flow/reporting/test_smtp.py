@@ -57,6 +57,8 @@ async def test_over_starttls_with_login_the_mail_arrives_whole(
         reference = await sender.deliver(a_report(), case_path, commit)
     assert reference == "250 2.0.0 queued as 4711"
     assert (post.logins, commit.count) == (["ivr"], 1)
+    assert max(len(line) for line in post.taken[0].split(b"\r\n")) <= 78  # RFC 5322
+    assert b"\n" not in post.taken[0].replace(b"\r\n", b"")
     message = email.message_from_bytes(post.taken[0], policy=policy.default)
     assert message["To"] == "office1@example.vn"
     assert message["Subject"] == "Báo cáo cuộc gọi có dấu hiệu lừa đảo"
