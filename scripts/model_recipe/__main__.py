@@ -53,13 +53,13 @@ def _train(args: argparse.Namespace) -> None:
     from model_recipe import training
     from model_recipe.features import FeatureSettings
     from model_recipe.network import Shape
-    from model_recipe.training_data import read_stream, read_streams
+    from model_recipe.training_data import cached_stream, read_stream
 
     space = Workspace(args.work)
     settings = FeatureSettings(args.window, args.bands)
     shards = sorted(space.speech.glob("shard-*.npz"))
     print(f"training: features of {len(shards)} shards", flush=True)
-    stream = read_streams(shards, settings)
+    stream = cached_stream(space.features(settings.name), shards, settings)
     shape = Shape(dimensions=settings.dimensions)
     if args.toy:
         shape = replace(shape, width=192, bottleneck=48, prefinal=96)

@@ -22,6 +22,11 @@ class FeatureSettings:
     pitch: bool = True
 
     @property
+    def name(self) -> str:
+        """Short form, as the step "study" takes it."""
+        return f"{self.window_ms:g}x{self.bands}{'p' if self.pitch else ''}"
+
+    @property
     def dimensions(self) -> int:
         """Values per frame."""
         return self.bands + (PITCH_DIMENSIONS if self.pitch else 0)

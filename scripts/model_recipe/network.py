@@ -22,8 +22,8 @@ class Shape:
     """Sizes of the network."""
 
     dimensions: int = 43
-    width: int = 512
-    bottleneck: int = 128
+    width: int = 448
+    bottleneck: int = 96
     prefinal: int = 224
     splice: int = 4  # input frames on either side
     left: tuple[int, ...] = (1, 1, 1, 2, 2, 3, 3, 3)

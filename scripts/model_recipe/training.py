@@ -14,11 +14,11 @@ from model_recipe.network import Network, Shape
 from model_recipe.pronunciation import BASE_PHONES, OUTPUTS
 from model_recipe.training_data import Stream, chunks
 
-_FRAMES = 100  # 3 s
-_WARM_UP_STEPS = 200
+_FRAMES = 150  # 4.5 s
+_WARM_UP_STEPS = 300
 _TONE_WEIGHT = 0.3
 _REPORT_EVERY = 100
-_KEEP_EVERY = 300
+_KEEP_EVERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Plan:
 
     steps: int
     minutes: float
-    batch: int = 48
-    peak_rate: float = 2e-3
+    batch: int = 16
+    peak_rate: float = 1.5e-3
     seed: int = 1
 
 
@@ -60,6 +60,7 @@ def bfloat16_helps() -> bool:
 def new_network(stream: Stream, shape: Shape, seed: int) -> Network:
     """An untrained network that knows the mean and deviation of the features."""
     torch.manual_seed(seed)
+    torch.set_flush_denormal(True)  # they slow this processor a lot
     network = Network(shape)
     sample = stream.cepstra[::17].astype(np.float32)
     network.mean.copy_(torch.from_numpy(sample.mean(0)))

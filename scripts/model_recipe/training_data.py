@@ -59,6 +59,17 @@ def read_streams(paths: Sequence[Path], settings: FeatureSettings, workers: int 
         return join(list(pool.map(partial(read_stream, settings=settings), paths)))
 
 
+def cached_stream(cache: Path, paths: Sequence[Path], settings: FeatureSettings) -> Stream:
+    """`read_streams`, kept in a file for the next time."""
+    if not cache.exists():
+        stream = read_streams(paths, settings)
+        partial_file = cache.with_suffix(".partial.npz")
+        np.savez(partial_file, cepstra=stream.cepstra, labels=stream.labels, tones=stream.tones)
+        partial_file.rename(cache)
+    with np.load(cache) as stored:
+        return Stream(stored["cepstra"], stored["labels"], stored["tones"])
+
+
 def join(streams: Sequence[Stream]) -> Stream:
     """One stream of several."""
     return Stream(

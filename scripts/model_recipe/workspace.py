@@ -41,6 +41,10 @@ class Workspace:
         """Speech of the tune voices, on which training settings are compared."""
         return self.root / "validation.npz"
 
+    def features(self, name: str) -> Path:
+        """All features and labels of the training speech."""
+        return self.root / f"features-{name}.npz"
+
     @property
     def measured(self) -> Path:
         return self.root / "measured"
