@@ -1,7 +1,5 @@
 """Writing a wire log: a thread of its own, a bounded queue, data on disk before its chain line."""
 
-import hashlib
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -10,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ivr.clock import Clock, SystemClock, to_iso
+from ivr.clock import Clock, SystemClock
 from ivr.errors import MediaError
 from ivr.facts.audio import WireLog
-from ivr.media.chain import GENESIS, ChainLine
+from ivr.media.block_file import BlockFile
+from ivr.media.chain import verify_chain
+from ivr.media.repair import repair
 from ivr.media.wire_format import fact_entry
 from ivr.telemetry import logger
 
@@ -74,12 +74,13 @@ class WireLogWriter:
         self._lock = threading.Lock()
         self._queue: list[bytes] = []
         self._queued_bytes = 0
-        self._queued_packets = 0
+        self._queued_packets = self._packets = 0
+        self._closed: WireLog | None = None
         self._unnoted = 0
         self._trouble: Trouble | None = None
         self._first_ns: int | None = None
         self._closing = threading.Event()
-        self._file = _BlockFile(path, chain_path, self._clock)
+        self._file = BlockFile(path, chain_path, self._clock)
         self._thread = threading.Thread(target=self._run, name="wire-log", daemon=True)
         self._thread.start()
 
@@ -107,6 +108,7 @@ class WireLogWriter:
             self._queued_bytes += len(block)
             if packet_at_ns is not None:
                 self._queued_packets += 1
+                self._packets += 1
                 if self._first_ns is None:
                     self._first_ns = packet_at_ns
         return True
@@ -114,31 +116,40 @@ class WireLogWriter:
     def close(self) -> WireLog:
         """Write, flush and chain what is queued, and end. Blocking; idempotent.
 
-        If the disk still refuses after ``GIVE_UP_S`` the log ends where it is: its chained part
-        is valid, and ``repair`` chains the rest when there is room.
+        If the disk still refuses after ``GIVE_UP_S`` the log ends where it is: what is on the
+        disk is chained by ``repair``, what is not is counted in ``trouble.unlogged``.
 
         Raises:
-            MediaError: the thread hangs in the disk.
+            MediaError: the thread hangs in the disk, or there is no room even to chain what is
+                there; `ivr recover` finishes the log later.
         """
-        self._closing.set()
-        self._thread.join(timeout=30.0)
-        if self._thread.is_alive():
-            raise MediaError(
-                "The wire log could not be closed.",
-                why="writing to the disk has not returned for 30 s",
-                remedy="Look at the disk (dmesg); the chained part of the log is safe.",
+        if self._closed is None:
+            self._closing.set()
+            self._thread.join(timeout=30.0)
+            if self._thread.is_alive():
+                raise MediaError(
+                    "The wire log could not be closed.",
+                    why="writing to the disk has not returned for 30 s",
+                    remedy="Look at the disk (dmesg); the chained part of the log is safe.",
+                )
+            self._closed = self._finish()
+        return self._closed
+
+    def _finish(self) -> WireLog:
+        """After the thread has ended."""
+        file = self._file
+        if file.is_whole and not self._queue:
+            first_ns = self._first_ns
+            first = None if first_ns is None else datetime.fromtimestamp(first_ns / 1e9, UTC)
+            return WireLog(self._path, self._chain_path, file.sha256, file.blocks, file.head, first)
+        wire = repair(self._path, self._clock).wire_log
+        chained = verify_chain(self._path, self._chain_path).packets
+        with self._lock:
+            self._raise_trouble(
+                "The disk stayed full: the end of the call is missing.",
+                self._packets - chained,
             )
-        first = (
-            None if self._first_ns is None else datetime.fromtimestamp(self._first_ns / 1e9, UTC)
-        )
-        return WireLog(
-            path=self._path,
-            chain_path=self._chain_path,
-            sha256=self._file.sha256,
-            blocks=self._file.blocks,
-            chain_head=self._file.head,
-            first_packet_at=first,
-        )
+        return wire
 
     def _run(self) -> None:
         block_ends = time.monotonic() + self._block_s
@@ -199,98 +210,3 @@ class WireLogWriter:
     def note(self, name: str, members: Mapping[str, Any]) -> bool:
         """Queue a fact (see ``wire_format``)."""
         return self.append(fact_entry(self._clock, name, members))
-
-
-class _BlockFile:
-    """The two files, owned by the writer's thread after construction."""
-
-    def __init__(self, path: Path, chain_path: Path, clock: Clock) -> None:
-        self._clock = clock
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        try:
-            self._data_fd = os.open(path, flags, 0o640)
-            self._chain_fd = os.open(chain_path, flags, 0o640)
-            _flush_folder(path.parent)
-        except OSError as problem:
-            raise MediaError(
-                f"The wire log cannot be created in {path.parent}.",
-                why=problem.strerror or str(problem),
-                remedy="Check space and rights of the data folder; a log is never overwritten.",
-            ) from problem
-        self._whole, self._block = hashlib.sha256(), hashlib.sha256()
-        self._unwritten = bytearray()
-        self._unlinked = bytearray()  # chain lines that the disk has refused so far
-        self._offset = self._length = self._packets = 0
-        self._next, self._previous = 0, GENESIS
-        self.blocks, self.head = 0, GENESIS  # as far as the chain file is flushed
-
-    @property
-    def sha256(self) -> str:
-        return self._whole.hexdigest()
-
-    @property
-    def waiting(self) -> int:
-        return len(self._unwritten)
-
-    def take(self, data: bytes, packets: int) -> None:
-        self._unwritten += data
-        self._packets += packets
-
-    def write(self) -> int:
-        """Hand everything to the kernel; returns the bytes this call wrote.
-
-        Raises:
-            OSError: the disk refused; what it did not take stays here for the next call.
-        """
-        total = 0
-        while self._unwritten:
-            count = os.write(self._data_fd, self._unwritten)
-            piece = bytes(self._unwritten[:count])
-            del self._unwritten[:count]
-            self._whole.update(piece)
-            self._block.update(piece)
-            self._length += count
-            total += count
-        return total
-
-    def seal(self) -> None:
-        """Flush the block to the disk, then chain it.
-
-        Raises:
-            OSError: the disk refused; nothing is chained that is not flushed.
-        """
-        if self._length:
-            os.fdatasync(self._data_fd)
-            line = ChainLine(
-                n=self._next,
-                offset=self._offset,
-                length=self._length,
-                packets=self._packets,
-                sha256=self._block.hexdigest(),
-                previous=self._previous,
-                flushed_at=to_iso(self._clock.now()),
-            ).sealed()
-            self._unlinked += line.to_bytes()
-            self._next, self._previous = line.n + 1, line.chain
-            self._offset += self._length
-            self._length = self._packets = 0
-            self._block = hashlib.sha256()
-        while self._unlinked:
-            count = os.write(self._chain_fd, self._unlinked)
-            del self._unlinked[:count]
-            if not self._unlinked:
-                os.fdatasync(self._chain_fd)
-        self.blocks, self.head = self._next, self._previous
-
-    def close(self) -> None:
-        os.close(self._data_fd)
-        os.close(self._chain_fd)
-
-
-def _flush_folder(folder: Path) -> None:
-    """A new file's name is on disk only when its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ivr.facts.call import LegName, MediaAgreed
 from ivr.media.door import CallDoor
 from ivr.media.recordings import write_recordings
 from ivr.settings import MediaSettings
-from tests.fakes.rtp_sender import Shot, play, udp_socket
+from tests.fakes.rtp_sender import HERE, Shot, play, udp_socket
 
 PAYLOADS = {8: ("PCMA", 8000), 0: ("PCMU", 8000), 101: ("telephone-event", 8000)}
 
@@ -21,7 +21,7 @@ PAYLOADS = {8: ("PCMA", 8000), 0: ("PCMU", 8000), 101: ("telephone-event", 8000)
 class FakeAgent:
     """Stands where pjsua2's RTP port is: answers to whoever it hears first, keeps what comes."""
 
-    port: socket.socket = field(default_factory=udp_socket)
+    port: socket.socket
     heard: list[bytes] = field(default_factory=list)
     door: tuple[str, int] | None = None
 
@@ -54,6 +54,7 @@ class PlayedCall:
     agent_heard: list[bytes]
     caller_heard: list[bytes]
     foreign_heard: list[bytes]
+    incomplete_reasons: tuple[str, ...]
 
 
 def agreed(remote: tuple[str, int], agent: tuple[str, int], **changes: object) -> MediaAgreed:
@@ -81,35 +82,44 @@ async def play_call(
     agent_shots: Sequence[Shot] = (),
     foreign_shots: Sequence[Shot] = (),
     settings: MediaSettings | None = None,
+    during: AbstractContextManager[None] | None = None,
 ) -> PlayedCall:
-    """One whole call: agree, send from all sides, close, decode."""
+    """One whole call: agree, send from all sides, close, decode. ``during`` holds until the
+    door is closed."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    door = await CallDoor.open(folder, settings or MediaSettings(), call_id="01TEST")
-    agent, caller, stranger = FakeAgent(), udp_socket(), udp_socket()
     frames: dict[LegName, list[AudioFrame]] = {LegName.CALLER: [], LegName.AGENT: []}
-    for leg, kept in frames.items():
-        door.tap(leg, kept.append)
-    door.agree(agreed(caller.getsockname(), agent.address))
-    await agent.latch()
-    assert agent.door is not None
-    to = (door.endpoint.host, door.endpoint.port)
-    await asyncio.gather(
-        play(caller, to, caller_shots),
-        play(agent.port, agent.door, agent_shots),
-        play(stranger, to, foreign_shots),
-    )
-    wire = await door.close()
-    recordings = await asyncio.to_thread(write_recordings, wire, folder)
-    call = PlayedCall(
-        folder,
-        wire,
-        {recording.leg: recording for recording in recordings},
-        {stats.leg: stats for stats in door.stats()},
-        frames,
-        agent.drain(),
-        received(caller),
-        received(stranger),
-    )
-    for sock in (agent.port, caller, stranger):
-        sock.close()
-    return call
+    with (
+        udp_socket() as caller,
+        udp_socket() as stranger,
+        udp_socket() as agent_port,
+        ExitStack() as around,
+    ):
+        if during is not None:
+            around.enter_context(during)
+        door = await CallDoor.open(folder, settings or MediaSettings(bind=HERE), call_id="01TEST")
+        agent = FakeAgent(agent_port)
+        for leg, kept in frames.items():
+            door.tap(leg, kept.append)
+        door.agree(agreed(caller.getsockname(), agent.address))
+        await agent.latch()
+        assert agent.door is not None
+        to = (door.endpoint.host, door.endpoint.port)
+        await asyncio.gather(
+            play(caller, to, caller_shots),
+            play(agent.port, agent.door, agent_shots),
+            play(stranger, to, foreign_shots),
+        )
+        wire = await door.close()
+        around.close()
+        recordings = await asyncio.to_thread(write_recordings, wire, folder)
+        return PlayedCall(
+            folder,
+            wire,
+            {recording.leg: recording for recording in recordings},
+            {stats.leg: stats for stats in door.stats()},
+            frames,
+            agent.drain(),
+            received(caller),
+            received(stranger),
+            door.incomplete_reasons(),
+        )

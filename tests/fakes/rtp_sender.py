@@ -16,6 +16,8 @@ from ivr.media.g711 import decode
 from ivr.media.rtp import RtpPacket, pack_rtp
 
 RATE_HZ = 8000
+HERE = "127.77.0.1"
+"""A loopback address of our own: other programs on this machine send stray RTCP to 127.0.0.1."""
 Samples = npt.NDArray[np.int16]
 
 
@@ -114,7 +116,7 @@ def delayed(shots: list[Shot], every: int, by_s: float) -> list[Shot]:
     return sorted(late, key=lambda shot: shot.at_s)
 
 
-def udp_socket(host: str = "127.0.0.1") -> socket.socket:
+def udp_socket(host: str = HERE) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.setblocking(False)
     made.bind((host, 0))

@@ -19,7 +19,7 @@ from ivr.media.wire_format import LoggedFact, WireLogReader
 from ivr.ports import Door
 from ivr.settings import MediaSettings
 from tests.fakes.rtp_calls import FakeAgent, agreed, received
-from tests.fakes.rtp_sender import packets, tone, udp_socket
+from tests.fakes.rtp_sender import HERE, packets, tone, udp_socket
 
 STREAM = packets(tone(440, 0.4))
 DATA = [pack_rtp(packet) for packet in STREAM]
@@ -28,7 +28,9 @@ MALFORMED = b"\x9f" + DATA[0][1:14]
 
 
 async def open_door(folder: Path, **settings: object) -> CallDoor:
-    return await CallDoor.open(folder, MediaSettings(**settings), call_id="01DOOR")  # type: ignore[arg-type]
+    return await CallDoor.open(
+        folder, MediaSettings(**{"bind": HERE, **settings}), call_id="01DOOR"
+    )  # type: ignore[arg-type]
 
 
 async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
@@ -55,7 +57,7 @@ class Peers:
     def __init__(self) -> None:
         self._open: list[socket.socket] = []
 
-    def udp(self, host: str = "127.0.0.1") -> socket.socket:
+    def udp(self, host: str = HERE) -> socket.socket:
         self._open.append(udp_socket(host))
         return self._open[-1]
 
@@ -64,7 +66,7 @@ class Peers:
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         """Two sockets on an even port and the next: a peer with RTCP of its own."""
-        ports = open_pair("127.0.0.1")
+        ports = open_pair(HERE)
         assert ports.rtcp is not None
         self._open += [ports.rtp.socket, ports.rtcp.socket]
         return ports.rtp.socket, ports.rtcp.socket
@@ -263,7 +265,7 @@ async def test_the_age_of_the_last_packet_shows_a_dead_leg(tmp_path: Path, peers
 
 async def test_a_conference_is_one_mixed_leg(tmp_path: Path, peers: Peers) -> None:
     door = await CallDoor.open(
-        tmp_path, MediaSettings(), call_id="01MIXED", remote_leg=LegName.MIXED
+        tmp_path, MediaSettings(bind=HERE), call_id="01MIXED", remote_leg=LegName.MIXED
     )
     caller, agent = peers.udp(), peers.agent()
     door.agree(agreed(caller.getsockname(), agent.address))
@@ -301,7 +303,7 @@ async def test_a_call_without_packets_leaves_a_log_and_no_legs(tmp_path: Path) -
 
 
 async def test_ports_are_an_even_one_out_of_the_range_and_the_next(tmp_path: Path) -> None:
-    free = open_pair("127.0.0.1")
+    free = open_pair(HERE)
     low = free.rtp.address[1]
     free.close()
     doors = []
@@ -316,7 +318,7 @@ async def test_ports_are_an_even_one_out_of_the_range_and_the_next(tmp_path: Pat
 
 
 async def test_no_free_port_is_said_with_a_remedy(tmp_path: Path) -> None:
-    taken = open_pair("127.0.0.1")
+    taken = open_pair(HERE)
     low = taken.rtp.address[1]
     with pytest.raises(EnvironmentProblem, match="No pair of UDP ports") as problem:
         await open_door(tmp_path, port_min=low, port_max=low + 1)
@@ -325,12 +327,12 @@ async def test_no_free_port_is_said_with_a_remedy(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_is_not_there_frees_the_ports_again(tmp_path: Path) -> None:
-    taken = open_pair("127.0.0.1")
+    taken = open_pair(HERE)
     low = taken.rtp.address[1]
     taken.close()
     with pytest.raises(MediaError, match="cannot be created"):
         await open_door(tmp_path / "missing", port_min=low, port_max=low + 1)
-    open_pair("127.0.0.1", low, low + 1).close()
+    open_pair(HERE, low, low + 1).close()
 
 
 async def test_the_advertised_address_goes_into_the_sdp(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from ivr.media.wire_format import CHAIN_NAME, TAIL_NAME, WIRE_NAME, opening
 from ivr.media.wire_writer import BYTES_PER_BLOCK, WireLogWriter
 from ivr.settings import MediaSettings
 from tests.fakes.rtp_calls import PlayedCall, play_call
-from tests.fakes.rtp_sender import Shot, on_time, packets, tone, udp_socket
+from tests.fakes.rtp_sender import HERE, Shot, on_time, packets, tone, udp_socket
 
 RECEIVER_REPORT = bytes.fromhex("80c90001 12345678")
 STRANGERS = 60  # in one second; the log takes the first twenty of each
@@ -43,7 +43,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> PlayedCall:
         Shot(0.3, on_time(packets(tone(2000, 0.02), ssrc=n))[0].data) for n in range(STRANGERS)
     ]
     folder = tmp_path_factory.mktemp("wire")
-    settings = MediaSettings(block_s=0.25)
+    settings = MediaSettings(bind=HERE, block_s=0.25)
     return asyncio.run(play_call(folder, caller, agent, flood, settings))
 
 
@@ -190,9 +190,8 @@ from ivr.media.door import CallDoor
 from ivr.settings import MediaSettings
 
 async def main():
-    caller_port, folder = int(sys.argv[1]), Path(sys.argv[2])
+    here, folder = (sys.argv[1], int(sys.argv[2])), Path(sys.argv[3])
     door = await CallDoor.open(folder, MediaSettings(), call_id="01KILL")
-    here = ("127.0.0.1", caller_port)
     door.agree(MediaAgreed(here, here[0], ("127.0.0.1", 9), {8: ("PCMA", 8000)}, "sendrecv"))
     print(door.endpoint.port, flush=True)
     await asyncio.sleep(60)
@@ -210,7 +209,8 @@ def read_line(process: subprocess.Popen[str], within_s: float) -> str:
 
 def test_kill_9_costs_no_more_than_a_second_and_the_rest_is_chained(tmp_path: Path) -> None:
     caller = udp_socket()
-    command = [sys.executable, "-c", DOOR_PROGRAM, str(caller.getsockname()[1]), str(tmp_path)]
+    host, port = caller.getsockname()
+    command = [sys.executable, "-c", DOOR_PROGRAM, host, str(port), str(tmp_path)]
     stream = on_time(packets(tone(440, 2.5)))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         to = ("127.0.0.1", int(read_line(process, 20.0)))
@@ -388,7 +388,7 @@ def test_a_disk_that_fills_and_is_freed_loses_only_what_memory_could_not_hold(
     assert b'"fact":"unlogged","packets":%d' % trouble.unlogged in path.read_bytes()
 
 
-def test_a_disk_that_stays_full_leaves_a_valid_chain_that_repair_finishes(tmp_path: Path) -> None:
+def test_a_disk_that_stays_full_costs_the_end_and_leaves_a_whole_chain(tmp_path: Path) -> None:
     writer = writer_in(tmp_path)
     path, chain_path = tmp_path / WIRE_NAME, tmp_path / CHAIN_NAME
     append(writer, 30)
@@ -396,17 +396,28 @@ def test_a_disk_that_stays_full_leaves_a_valid_chain_that_repair_finishes(tmp_pa
     with files_no_larger_than(50_000):
         append(writer, 60)
         wire = writer.close()
+    fits = (50_000 - len(HEAD)) // len(BLOCK)
     assert writer.trouble is not None
-    assert not verify_chain(path, chain_path).problems
+    assert not writer.trouble.is_over
+    assert writer.trouble.unlogged == 90 - fits
+    check = verify_chain(path, chain_path)
+    assert check.is_intact
+    assert check.packets == fits
+    assert (tmp_path / TAIL_NAME).stat().st_size == (50_000 - len(HEAD)) % len(BLOCK)
     assert wire.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    chained = verify_chain(path, chain_path)
-    assert (wire.blocks, wire.chain_head) == (chained.blocks, chained.head)
+    assert (wire.blocks, wire.chain_head) == (check.blocks, check.head)
 
-    done = repair(path)
 
-    assert done.torn_bytes == (50_000 - len(HEAD)) % len(BLOCK)
-    assert done.recovered_packets == (50_000 - len(HEAD)) // len(BLOCK) - 30
-    assert verify_chain(path, chain_path).is_intact
+async def test_a_call_on_a_full_disk_goes_on_and_says_what_it_lacks(tmp_path: Path) -> None:
+    shots = on_time(packets(tone(440, 2.0)))
+    call = await play_call(tmp_path / "call", shots, during=files_no_larger_than(12_000))
+    (caller,) = (r for leg, r in call.recordings.items() if leg == "caller")
+    assert not caller.is_complete
+    assert 0 < caller.stats.accepted < 60
+    assert call.agent_heard[1:] == [shot.data for shot in shots]
+    assert len(call.incomplete_reasons) == 1
+    assert f"{len(shots) - caller.stats.accepted} packets are missing" in call.incomplete_reasons[0]
+    assert verify_chain(call.wire.path, call.wire.chain_path).is_intact
 
 
 def test_a_log_is_never_overwritten(copy: Path) -> None:

@@ -32,6 +32,7 @@ STEREO = {
     "stereo.mp3": ("mp3/mp3float", 44100),
     "stereo.aac.m4a": ("mp4/aac", 44100),
 }
+PRIMING_S = {"mono.aac.3gp": 1024 / 16000}  # 3gp has no edit list to take the first frame away
 CODEC_DELAY_S = 0.09  # AAC adds frames of its own at both ends and says so in no header
 
 
@@ -48,7 +49,7 @@ def test_every_format_decodes_to_its_sound_at_8_khz(name: str) -> None:
     left = audio.channels[0]
     assert left.dtype == np.int16
     assert len(left) == round(audio.duration_s * RATE_HZ)
-    assert onset_s(left, 4000) == pytest.approx(0.5, abs=0.03)
+    assert onset_s(left, 4000) == pytest.approx(0.5 + PRIMING_S.get(name, 0.0), abs=0.03)
     assert strongest_hz(left[4400:7800]) == pytest.approx(440, abs=4)
     assert 6000 < np.abs(left[4800:7200].astype(int)).max() < 10_500  # 8000 went in
 
