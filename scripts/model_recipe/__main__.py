@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model_recipe.workspace import REPOSITORY, Workspace
 
-# Chosen by the step "study" on the tune voices: see the model card.
+# Chosen by the step "study" on the tune voices: see docs/speech-model.md.
 WINDOW_MS, BANDS = 25.0, 40
 MODEL_NAME = "vosk-model-vi-ivr-demo-0.1"
 
