@@ -134,6 +134,8 @@ class Evidence:
             if feature is not Feature.FAMILY:
                 return
             strength *= OTHER_SIDE
+        elif feature is Feature.IN_PERSON and hit.negated:
+            strength *= DENIED  # "khỏi ra phường" invites nobody
         elif feature not in AGAINST:
             if hit.negated or hit.quoted:
                 if feature in PRESSES:
