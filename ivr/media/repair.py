@@ -71,7 +71,7 @@ def repair(path: Path, clock: Clock | None = None) -> Repair:
         if check.problems:
             wire_log_at(path)  # raises with the problems
         start = path.stat().st_size - check.unchained
-        end, packets = _complete_until(path, start)
+        end, packets = complete_until(path, start)
         torn = path.stat().st_size - end
         if torn:
             _set_aside(path, end, path.with_name(TAIL_NAME))
@@ -97,7 +97,7 @@ def _cut_torn_line(chain_path: Path) -> None:
         _set_aside(chain_path, whole, chain_path.with_name("wire.chain.tail.bin"))
 
 
-def _complete_until(path: Path, start: int) -> tuple[int, int]:
+def complete_until(path: Path, start: int) -> tuple[int, int]:
     """(end of the complete pcapng blocks from ``start`` on, packets among them)."""
     end, packets = start, 0
     with path.open("rb") as stream:

@@ -111,12 +111,7 @@ def _lay_out(leg: CollectedLeg, log_start_ns: int, closed_ns: int | None) -> Leg
     for sound in sounds:
         samples = len(sound.packet.payload)  # G.711: a byte is a sample
         offset, anew = clock.place(sound.run, sound.packet, sound.at_ns, samples)
-        if offset < 0 or offset + samples > LONGEST_S * RATE_HZ:
-            raise MediaError(
-                f"The leg {leg.name.value} of the wire log is impossibly long.",
-                why=f"a packet would stand at {offset / RATE_HZ:.0f} s",
-                remedy="The file was changed: check its chain.",
-            )
+        _require_possible(leg.name, offset)
         places.append((offset, sound))
         if anew:
             anchors.append(Anchor(offset, sound.packet.ssrc))
@@ -124,6 +119,8 @@ def _lay_out(leg: CollectedLeg, log_start_ns: int, closed_ns: int | None) -> Leg
     gaps = _find_gaps(leg, places)
     start_ns = min((sound.at_ns for sound in sounds), default=log_start_ns)
     stalled = _stalled(sounds, closed_ns)
+    lead = round((start_ns - log_start_ns) * RATE_HZ / 1e9)
+    _require_possible(leg.name, lead, len(line) + stalled)
     if stalled:
         gaps.append(Gap(leg.name, GapKind.STALLED, len(line), stalled))
         line = np.concatenate([line, np.zeros(stalled, dtype="<i2")])
@@ -135,6 +132,16 @@ def _lay_out(leg: CollectedLeg, log_start_ns: int, closed_ns: int | None) -> Leg
         start_s=round((start_ns - log_start_ns) / 1e9, 6),
         anchors=tuple(anchors),
     )
+
+
+def _require_possible(leg: LegName, *offsets: int) -> None:
+    for offset in offsets:
+        if not 0 <= offset <= LONGEST_S * RATE_HZ:
+            raise MediaError(
+                f"The leg {leg.value} of the wire log is impossibly long.",
+                why=f"something would stand at {offset / RATE_HZ:.0f} s",
+                remedy="The file was changed: check its chain.",
+            )
 
 
 def _paint(places: Iterable[tuple[int, Sound]]) -> tuple[Samples, int]:

@@ -12,8 +12,7 @@ from ivr.clock import Clock, SystemClock
 from ivr.errors import MediaError
 from ivr.facts.audio import WireLog
 from ivr.media.block_file import BlockFile
-from ivr.media.chain import verify_chain
-from ivr.media.repair import repair
+from ivr.media.repair import complete_until, repair
 from ivr.media.wire_format import fact_entry
 from ivr.telemetry import logger
 
@@ -142,14 +141,12 @@ class WireLogWriter:
             first_ns = self._first_ns
             first = None if first_ns is None else datetime.fromtimestamp(first_ns / 1e9, UTC)
             return WireLog(self._path, self._chain_path, file.sha256, file.blocks, file.head, first)
-        wire = repair(self._path, self._clock).wire_log
-        chained = verify_chain(self._path, self._chain_path).packets
+        _, written = complete_until(self._path, 0)
         with self._lock:
             self._raise_trouble(
-                "The disk stayed full: the end of the call is missing.",
-                self._packets - chained,
+                "The disk stayed full: the end of the call is missing.", self._packets - written
             )
-        return wire
+        return repair(self._path, self._clock).wire_log
 
     def _run(self) -> None:
         block_ends = time.monotonic() + self._block_s

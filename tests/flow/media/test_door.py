@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ivr.errors import EnvironmentProblem, MediaError
@@ -339,3 +340,21 @@ async def test_the_advertised_address_goes_into_the_sdp(tmp_path: Path) -> None:
     door = await open_door(tmp_path, advertise="203.0.113.5")
     assert door.endpoint.host == "203.0.113.5"
     await door.close()
+
+
+async def test_packets_the_kernel_had_to_drop_are_told(tmp_path: Path, peers: Peers) -> None:
+    door, caller, agent = await open_door(tmp_path), peers.udp(), peers.agent()
+    door.agree(agreed(caller.getsockname(), agent.address))
+    flood = packets(np.zeros(8000 * 30, dtype=np.int16), ptime_ms=10)
+    for packet in flood[:-1]:  # without a pause for the loop: more than the buffer holds
+        caller.sendto(pack_rtp(packet), address(door))
+    await until(lambda: accepted(door) > 100 and door.last_packet_age_s(LegName.CALLER) > 0.1)
+    caller.sendto(pack_rtp(flood[-1]), address(door))
+    await until(lambda: door.trouble is not None)
+    trouble = door.trouble
+    assert trouble is not None
+    assert trouble.unlogged == len(flood) - accepted(door) > 0
+    (recording,) = write_recordings(await door.close(), tmp_path)
+    assert not recording.is_complete
+    assert recording.stats.lost == trouble.unlogged
+    assert "threw packets away" in door.incomplete_reasons()[0]

@@ -12,10 +12,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ivr.errors import MediaError
 from ivr.facts.call import LegName
@@ -24,6 +26,7 @@ from ivr.media.datagrams import Flow
 from ivr.media.pcapng import enhanced_packet
 from ivr.media.recordings import read_samples, write_recordings
 from ivr.media.repair import repair, wire_log_at
+from ivr.media.timeline import LONGEST_S, read_timelines
 from ivr.media.wire_format import CHAIN_NAME, TAIL_NAME, WIRE_NAME, opening
 from ivr.media.wire_writer import BYTES_PER_BLOCK, WireLogWriter
 from ivr.settings import MediaSettings
@@ -43,8 +46,8 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> PlayedCall:
         Shot(0.3, on_time(packets(tone(2000, 0.02), ssrc=n))[0].data) for n in range(STRANGERS)
     ]
     folder = tmp_path_factory.mktemp("wire")
-    settings = MediaSettings(bind=HERE, block_s=0.25)
-    return asyncio.run(play_call(folder, caller, agent, flood, settings))
+    quick = MediaSettings(bind=HERE, block_s=0.25)
+    return asyncio.run(play_call(folder, caller, agent, flood, quick))
 
 
 @pytest.fixture
@@ -178,6 +181,22 @@ def test_bytes_behind_the_last_block_are_not_covered(copy: Path) -> None:
     check = verify_chain(copy, copy.with_name(CHAIN_NAME))
     assert not check.problems
     assert not check.is_intact
+
+
+@given(data=st.data())
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_log_is_read_or_refused_and_never_breaks_the_reader(
+    copy: Path, data: st.DataObject
+) -> None:
+    whole = copy.read_bytes()
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path = copy.with_name("damaged.pcapng")
+    path.write_bytes(damaged[: data.draw(st.integers(0, len(whole)))])
+    with suppress(MediaError):
+        for line in read_timelines(path).legs:
+            assert len(line.samples) <= LONGEST_S * 8000
 
 
 # --- a door that is killed -----------------------------------------------------------------
