@@ -43,12 +43,16 @@ class Gate:
         """Where to send: the latched source (symmetric RTP, RFC 4961), else the SDP's address."""
         if self._source is not None:
             return self._source
-        return self._agreed[0] if self._agreed else None
+        if self._agreed is None or _names_nobody(self._agreed[0]):
+            return None
+        return self._agreed[0]
 
     def agree(self, remote: Address, signalled_from: str) -> None:
         agreed = (remote, signalled_from)
         if agreed == self._agreed:
             return  # a refresh, or hold and resume at the same address
+        if self._agreed is not None and _names_nobody(remote):
+            return  # hold as RFC 2543 had it: the leg is still the one we know
         self._agreed = agreed
         self._hosts = frozenset((remote[0], signalled_from))
         self._may_latch = True
@@ -65,3 +69,7 @@ class Gate:
     def is_friend(self, host: str) -> bool:
         """Whether RTCP from this address is taken; its port is never announced reliably."""
         return host in self._hosts or (self._source is not None and host == self._source[0])
+
+
+def _names_nobody(address: Address) -> bool:
+    return address[1] == 0 or address[0] in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound

@@ -51,7 +51,7 @@ class Relay:
         self._gate.agree(media.remote, media.signalled_from)
         if is_first:
             self._judge_pending()
-        if media.agent != self._agent:
+        if media.agent[1] != 0 and media.agent != self._agent:  # 0: it keeps no stream on hold
             self._agent = media.agent
             self._knock = Knock()
         self._knock.begin(media)

@@ -162,13 +162,15 @@ async def test_hold_and_resume_at_the_same_address_keeps_the_leg(
     door, caller, agent = await open_door(tmp_path), peers.udp(), peers.agent()
     facts = agreed(caller.getsockname(), agent.address)
     for number, direction in enumerate(("sendrecv", "inactive", "sendrecv")):
-        door.agree(replace(facts, direction=direction))
+        hold = {"agent": ("127.0.0.1", 0)} if direction == "inactive" else {}
+        door.agree(replace(facts, direction=direction, **hold))
         caller.sendto(DATA[number], address(door))
         await until(lambda number=number: accepted(door) == number + 1)
     names = [fact.name for fact in WireLogReader((await door.close()).path)
              if isinstance(fact, LoggedFact)]  # fmt: skip
     assert names.count("media_agreed") == 3
     assert names.count("source_latched") == 1
+    assert agent.drain()[-3:] == DATA[:3]
 
 
 async def test_rtcp_passes_both_ways_on_its_own_ports(tmp_path: Path, peers: Peers) -> None:

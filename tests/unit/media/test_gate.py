@@ -58,3 +58,21 @@ def test_a_transfer_keeps_the_old_source_until_the_new_one_speaks() -> None:
     assert valid(made, SDP) is Judgement.OURS
     assert valid(made, ("198.51.100.9", 7000)) is Judgement.LATCHED
     assert valid(made, SDP) is Judgement.FOREIGN
+
+
+@pytest.mark.parametrize("nobody", [("0.0.0.0", 4000), ("192.0.2.10", 0), ("::", 0)])
+def test_hold_without_an_address_keeps_the_leg(nobody: tuple[str, int]) -> None:
+    made = gate()
+    valid(made, SDP)
+    made.agree(nobody, "192.0.2.10")
+    assert made.peer == SDP
+    assert valid(made, SDP) is Judgement.OURS
+    assert valid(made, ("192.0.2.10", 4444)) is Judgement.FOREIGN
+
+
+def test_an_offer_without_an_address_waits_for_the_first_packet() -> None:
+    made = Gate()
+    made.agree(("0.0.0.0", 4000), "192.0.2.10")
+    assert made.peer is None
+    assert valid(made, SDP) is Judgement.LATCHED
+    assert made.peer == SDP
