@@ -39,10 +39,10 @@ class RunningCall:
     house: House
     over: asyncio.Event = field(default_factory=asyncio.Event)
     closed: CallClosed | None = None
-    answered_s: float | None = None  # monotonic seconds
-    last_sound_s: float = 0.0  # monotonic seconds of the caller's last word or our last prompt
+    ear: Ear | None = None
     has_spoken: bool = False
     leg_now_s: float = 0.0  # how far the caller's leg has come, on its own clock
+    quiet_from_s: float = 0.0  # end of the caller's last word or our last prompt, same clock
     finals: list[Utterance] = field(default_factory=list)
     missed: tuple[MissedSpan, ...] = ()
     is_deaf: bool = False  # live recognition failed; the leg is heard again after the call
@@ -50,6 +50,18 @@ class RunningCall:
     @property
     def caller_leg(self) -> LegName:
         return next(leg for leg in self.opened.legs if leg is not LegName.AGENT)
+
+    @property
+    def packetless_s(self) -> float:
+        """Seconds since the last packet of the other side."""
+        return self.door.last_packet_age_s(self.caller_leg)
+
+    @property
+    def silent_s(self) -> float:
+        """How long the other side has been silent, as far as it was listened to: a recogniser
+        that lags must not make a talking caller look silent."""
+        lag_s = self.ear.lag_s if self.ear is not None else 0.0
+        return max(0.0, self.leg_now_s + self.packetless_s - lag_s - self.quiet_from_s)
 
     async def note(self, event: str, facts: Mapping[str, object] | None = None) -> None:
         """Into the journal, without holding the event loop."""
@@ -90,7 +102,7 @@ async def hear(call: RunningCall, ear: Ear) -> None:
         async for utterance in ear.utterances():
             if utterance.words:
                 call.has_spoken = True
-                call.last_sound_s = time.monotonic()
+                call.quiet_from_s = max(call.quiet_from_s, utterance.words[-1].end_s)
             if utterance.is_final:
                 call.finals.append(utterance)
             house.board.publish(call_id, utterance)
@@ -120,7 +132,7 @@ async def converse(call: RunningCall) -> None:
         no_audio_s=settings.no_audio_s,
         max_s=settings.max_s,
     )
-    call.answered_s = call.last_sound_s = time.monotonic()
+    answered_s = time.monotonic()
     state, commands = screening.step(State(), Started(), plan)
     while not call.over.is_set():
         for command in commands:
@@ -134,7 +146,13 @@ async def converse(call: RunningCall) -> None:
                     return
         else:
             await _pause(call)
-            state, commands = screening.step(state, _tick(call), plan)
+            tick = Tick(
+                call_s=time.monotonic() - answered_s,
+                silent_s=call.silent_s,
+                packetless_s=call.packetless_s,
+                has_spoken=call.has_spoken,
+            )
+            state, commands = screening.step(state, tick, plan)
 
 
 async def _say(call: RunningCall, prompt_id: str) -> None:
@@ -143,7 +161,7 @@ async def _say(call: RunningCall, prompt_id: str) -> None:
     event = "announced" if prompt_id == screening.ANNOUNCEMENT else "prompt"
     await call.note(event, {"prompt": prompt.id, "text": prompt.text})
     await call.line.play(prompt.path)
-    call.last_sound_s = time.monotonic()
+    call.quiet_from_s = max(call.quiet_from_s, call.leg_now_s)
 
 
 async def _pause(call: RunningCall) -> None:
@@ -152,14 +170,3 @@ async def _pause(call: RunningCall) -> None:
             await call.over.wait()
     except TimeoutError:
         return
-
-
-def _tick(call: RunningCall) -> Tick:
-    now = time.monotonic()
-    answered = call.answered_s if call.answered_s is not None else now
-    return Tick(
-        call_s=now - answered,
-        silent_s=now - call.last_sound_s,
-        packetless_s=call.door.last_packet_age_s(call.caller_leg),
-        has_spoken=call.has_spoken,
-    )

@@ -109,7 +109,7 @@ async def record_call(line: Line, opened: CallOpened, house: House) -> RunningCa
         await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
         raise
     call = RunningCall(line, door, folder, opened, house)
-    ear = house.mind.recognition.open(call.caller_leg)
+    call.ear = ear = house.mind.recognition.open(call.caller_leg)
     door.tap(call.caller_leg, partial(call.frame, ear))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(follow(call))

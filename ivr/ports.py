@@ -98,6 +98,10 @@ class Door(Protocol):
 class Ear(Protocol):
     """Live recognition of one leg, in a process of its own."""
 
+    @property
+    def lag_s(self) -> float:
+        """Seconds of sound that were fed and are not worked off yet."""
+
     def feed(self, frame: AudioFrame) -> None:
         """Never waits; when the queue is full the frame is dropped and its span remembered."""
 

@@ -4,15 +4,12 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from ivr.casefile import read_case
 from ivr.closing import Heard, close_case, file_case
 from ivr.errors import IvrError
 from ivr.evidence.layout import case_folders, is_sealed
 from ivr.evidence.recovery import UnsealedCase, find_unsealed
 from ivr.facts.audio import WireLog
-from ivr.facts.call import CallClosed
 from ivr.house import House
 from ivr.media.repair import repair
 
@@ -61,11 +58,8 @@ async def _seal(case: UnsealedCase, house: House) -> Recovered:
                 f"{mended.recovered_packets} packets chained afterwards, "
                 f"{mended.torn_bytes} torn bytes set aside"
             )
-        closed = None
-        if case.closed is not None:
-            closed = TypeAdapter(CallClosed).validate_python(case.closed)
         heard = Heard((), None)  # what was heard live died with the process
-        sealed = await close_case(folder, wire, closed, heard, house, tuple(reasons))
+        sealed = await close_case(folder, wire, case.closed, heard, house, tuple(reasons))
     except IvrError as problem:
         folder.release()
         return Recovered(folder.case_id, "failed", str(problem))

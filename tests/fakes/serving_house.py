@@ -1,0 +1,164 @@
+"""A running `ivr serve` in a process of its own, and callers in theirs: support for flow tests."""
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from ivr.settings import PROJECT_ROOT
+from tests.fakes.raw_caller import tone
+
+IVR = (sys.executable, "-m", "ivr")
+SUBSCRIBER = "+84900000001"
+START_S = 60.0
+
+
+def write_short_prompts(folder: Path) -> Path:
+    """Prompts of half a second each, so that a test call is not mostly prompts."""
+    listing = []
+    (folder / "vi").mkdir(parents=True)
+    for name in ("announcement", "question", "nudge_1", "nudge_2", "closing"):
+        path = folder / "vi" / f"{name}.wav"
+        soundfile.write(path, tone(500, 0.5).astype("int16"), 8000, "PCM_16")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        listing.append(
+            f'[[prompt]]\nid = "{name}"\nlanguage = "vi"\ntext = "{name}"\nvoice = "tone"\n'
+            f'sha256 = "{digest}"\nduration_s = 0.5\n'
+        )
+    (folder / "prompts.toml").write_text("\n".join(listing), encoding="utf-8")
+    return folder
+
+
+def settings_text(data: Path, prompts: Path, extra: str = "") -> str:
+    """Settings of a test house: free ports, everything local."""
+    return f"""
+[[subscribers]]
+access = "an"
+number = "{SUBSCRIBER}"
+
+[[subscribers]]
+access = "nghe"
+number = "{SUBSCRIBER}"
+mode = "listen"
+
+[sip]
+port = 0
+
+[call]
+close_after_silence_s = 2.0
+no_audio_s = 3.0
+prompts = "{prompts}"
+
+[reporting]
+recipients = "{PROJECT_ROOT}/ivr/demo/recipients.toml"
+poll_s = 0.2
+
+[storage]
+root = "{data}"
+
+[log]
+format = "json"
+{extra}"""
+
+
+@dataclass
+class RunningServe:
+    """One `ivr serve` process."""
+
+    process: asyncio.subprocess.Process
+    data: Path
+    settings: Path
+    ports: list[int]
+    lines: list[str] = field(default_factory=list)
+
+    def uri(self, access: str = "an") -> str:
+        return f"sip:{access}@127.0.0.1:{self.ports[0]}"
+
+    def sealed(self) -> list[Path]:
+        return sorted(path.parent for path in self.data.glob("cases/*/manifest.jws"))
+
+    def unsealed(self) -> list[Path]:
+        every = {path.parent for path in self.data.glob("cases/*/opened.json")}
+        return sorted(every - set(self.sealed()))
+
+    async def until(self, what: Callable[[], Any], seconds: float = 60.0) -> Any:
+        """Poll until ``what()`` is true; fails with the log otherwise."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := what():
+                return found
+            if self.process.returncode is not None:
+                break
+            await asyncio.sleep(0.05)
+        raise AssertionError("it did not happen; the log says:\n" + "\n".join(self.lines[-30:]))
+
+    async def stop(self) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), 60)
+
+
+async def run_ivr(*arguments: str, **env: str) -> tuple[int, str, str]:
+    """One command to its end: exit code, standard output, standard error."""
+    process = await asyncio.create_subprocess_exec(
+        *IVR,
+        *arguments,
+        cwd=PROJECT_ROOT,
+        env=os.environ | env,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 110)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def read_log(running: RunningServe) -> None:
+    assert running.process.stderr is not None
+    async for raw in running.process.stderr:
+        line = raw.decode(errors="replace").rstrip()
+        running.lines.append(line)
+        if line.startswith("Listening on sip:"):
+            running.ports.append(int(line.split("sip:")[1].split(" ")[0].rpartition(":")[2]))
+
+
+async def start_caller(uri: str, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ivr.telephony.caller",
+        uri,
+        *arguments,
+        cwd=PROJECT_ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def call(uri: str, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """One call to its end: exit code and events of the test caller."""
+    caller = await start_caller(uri, *arguments)
+    out, _ = await asyncio.wait_for(caller.communicate(), 110)
+    assert caller.returncode is not None
+    return caller.returncode, [json.loads(line) for line in out.decode().splitlines()]
+
+
+def manifest_of(case: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((case / "manifest.json").read_bytes())
+    return loaded
+
+
+def events_of(case: Path) -> Sequence[str]:
+    lines = (case / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["event"] for line in lines]
