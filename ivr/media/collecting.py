@@ -108,9 +108,12 @@ class CollectedLog:
 
     def _judge_pending(self, source: list[object] | None) -> None:
         self.is_agreed = True
+        ours = None
+        if source is not None:  # headers carry no zone of a link-local address
+            ours = (str(source[0]).partition("%")[0], source[1])
         for entry in self.pending:
             leg = self._leg(entry.interface)
-            if source is not None and entry.datagram.source == tuple(source):
+            if entry.datagram.source == ours:
                 leg.take(entry.datagram.payload, entry.at_ns, self.payloads)
             else:
                 leg.foreign += 1
