@@ -21,13 +21,12 @@ from ivr.clock import to_iso
 from ivr.errors import IvrError, TelephonyError
 from ivr.telephony import pj_endpoint
 from ivr.telephony.caller_options import CallPlan, parse_arguments
+from ivr.telephony.pj_media import open_audio
 from ivr.telephony.pj_player import Prompt
 
 DONE, REFUSED, USAGE, ENVIRONMENT = 0, 1, 2, 3
 _PUMP_MS = 5
 _BYE_PATIENCE_S = 2.0
-_CONFIRMED = "confirmed"
-_OPEN_MEDIA = frozenset({pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD})
 
 
 class Reporter:
@@ -78,10 +77,9 @@ class _OutgoingCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type st
             state.status, state.reason = info.lastStatusCode, info.lastReason
 
     def onCallMediaState(self, _prm: Any) -> None:
-        info = self.getInfo()  # its media live as long as it does: keep the name
-        for index, media in enumerate(info.media):
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status in _OPEN_MEDIA:
-                self._plug(self.getAudioMedia(index))
+        media = open_audio(self)
+        if media is not None:
+            self._plug(media)
 
 
 class TestCaller:
@@ -175,10 +173,9 @@ class TestCaller:
                 self._report.say("audio_finished")
         elif prompt is None and plan.wav is not None and now - answered >= plan.start_after_s:
             self._prompt = Prompt(1, plan.wav, plan.wav_s)
-            info = call.getInfo()  # its media live as long as it does: keep the name
-            for index, media in enumerate(info.media):
-                if media.status in _OPEN_MEDIA:
-                    self._start_sound(call.getAudioMedia(index))
+            media = open_audio(call)
+            if media is not None:
+                self._start_sound(media)
         while self._digits and now - answered >= self._digits[0][1]:
             digit, _ = self._digits.popleft()
             call.dialDtmf(digit)

@@ -106,18 +106,27 @@ def choose_caller(
     if len({item.e164 for item in numbers}) > 1:
         flags.append("headers_disagree")
     for item in (*numbers, *offered):
-        display = parse_name_addr(item.raw).display if item.header in _ADDRESSES else None
-        shown = item.e164 or item.uri_user or display
-        if shown is None or _shows(own, shown):
-            continue
-        return Caller(
-            number=shown,
-            display=None if _shows(own, display) else display,
-            source_header=item.header,
-            confidence=_confidence(item, is_trusted),
-            flags=_unique((*item.flags, *flags)),
-        )
+        caller = _as_caller(item, own, is_trusted, flags)
+        if caller is not None:
+            return caller
     return Caller(None, None, None, 0.0, _unique(flags))
+
+
+def _as_caller(
+    item: Identity, own: str | None, is_trusted: bool, flags: Sequence[str]
+) -> Caller | None:
+    """The party an identity shows; None when it shows nobody, or the subscriber."""
+    display = parse_name_addr(item.raw).display if item.header in _ADDRESSES else None
+    shown = item.e164 or item.uri_user or display
+    if shown is None or _shows(own, shown):
+        return None
+    return Caller(
+        number=shown,
+        display=None if _shows(own, display) else display,
+        source_header=item.header,
+        confidence=_confidence(item, is_trusted),
+        flags=_unique((*item.flags, *flags)),
+    )
 
 
 def _candidates(

@@ -16,13 +16,13 @@ import pjsua2 as pj
 
 from ivr.facts.call import Blame
 from ivr.telephony import call_end, sdp, sip_message
+from ivr.telephony.admission import Progress
 from ivr.telephony.channel import Message
 from ivr.telephony.pj_endpoint import with_headers
+from ivr.telephony.pj_media import media_fact, open_audio
 from ivr.telephony.pj_player import Prompt
 
 P = ParamSpec("P")
-_DIRECTIONS = {0: "inactive", 1: "sendonly", 2: "recvonly", 3: "sendrecv"}  # pjmedia_dir
-_OPEN_MEDIA = frozenset({pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD})
 _DTMF_METHODS = {0: "rfc4733", 1: "info"}
 
 
@@ -33,6 +33,7 @@ class Owner:
 
     emit: Callable[[Message], None]
     forget: Callable[[int], None]
+    rest: Callable[[Prompt], None]
 
 
 def guarded(
@@ -70,7 +71,11 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
         self._local_sdp: str | None = None
         self._remote = ("", 0)
         self._end: call_end.CallEnd | None = None
-        self.digits: deque[tuple[str, str, int]] = deque(maxlen=64)
+        self._digits: deque[tuple[str, str, int]] = deque(maxlen=64)
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.offered_ns, self.answered_ns, self.confirmed_ns, self.is_media_agreed)
 
     # --- commands, called by the worker's loop -------------------------------------------------
 
@@ -114,7 +119,22 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
     def stop_prompt(self) -> None:
         prompt, self.prompt = self.prompt, None
         if prompt is not None:
+            self.owner.rest(prompt)
             self.owner.emit({"type": "played", "serial": self.serial, "play": prompt.play})
+
+    def report_digits(self) -> None:
+        """Keys noted by the callbacks since the last time."""
+        while self._digits:
+            digit, method, at_ns = self._digits.popleft()
+            self.owner.emit(
+                {
+                    "type": "dtmf",
+                    "serial": self.serial,
+                    "digit": digit,
+                    "method": method,
+                    "at_s": round((at_ns - self.offered_ns) / 1e9, 3),
+                }
+            )
 
     def _parameters(
         self, status: int, reason: str = "", extra: dict[str, str] | None = None
@@ -125,13 +145,10 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
         return with_headers(parameters, extra or {})
 
     def _connect_prompt(self) -> None:
-        if self.prompt is None or not self.answered_ns:
-            return
-        info = self.getInfo()  # its media live as long as it does: keep the name
-        for index, media in enumerate(info.media):
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status in _OPEN_MEDIA:
-                self.prompt.start_into(self.getAudioMedia(index))
-                return
+        if self.prompt is not None and self.answered_ns:
+            media = open_audio(self)
+            if media is not None:
+                self.prompt.start_into(media)
 
     # --- callbacks -----------------------------------------------------------------------------
 
@@ -164,48 +181,19 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
     @guarded
     def onCallMediaState(self, _prm: Any) -> None:
         """Media was agreed, or agreed anew: conference slots changed, so connect again."""
-        info = self.getInfo()
-        audio = [m for m in info.media if m.type == pj.PJMEDIA_TYPE_AUDIO]
-        if not audio or audio[0].status == pj.PJSUA_CALL_MEDIA_ERROR:
+        fact = media_fact(self, self.source, self._remote)
+        if fact is None:
             self.owner.emit({"type": "media_failed", "serial": self.serial})
             return
+        self._remote = fact["remote"]
         self.is_media_agreed = True
         self._connect_prompt()
-        self._emit_media(audio[0])
-
-    def _emit_media(self, media: Any) -> None:
-        payload_types: dict[str, tuple[str, int]] = {}
-        try:
-            stream = self.getStreamInfo(media.index)
-        except pj.Error:  # both directions are off: pj keeps no stream
-            direction = "inactive"
-        else:
-            direction = _DIRECTIONS[stream.dir]
-            self._remote = sdp.split_host_port(stream.remoteRtpAddress)
-            payload_types[str(stream.rxPt)] = (stream.codecName, int(stream.codecClockRate))
-            if stream.audRxEventPt >= 0:
-                payload_types[str(stream.audRxEventPt)] = ("telephone-event", 8000)
-        try:
-            agent = sdp.split_host_port(self.getMedTransportInfo(media.index).localRtpName)
-        except pj.Error:
-            agent = ("127.0.0.1", 0)
-        signalled_from, _ = sdp.split_host_port(self.source)
-        self.owner.emit(
-            {
-                "type": "media",
-                "serial": self.serial,
-                "remote": self._remote,
-                "signalled_from": signalled_from,
-                "agent": agent,
-                "payload_types": payload_types,
-                "direction": direction,
-            }
-        )
+        self.owner.emit({"serial": self.serial, **fact})
 
     @guarded
     def onDtmfDigit(self, prm: Any) -> None:
         method = _DTMF_METHODS.get(prm.method, "rfc4733")
-        self.digits.append((prm.digit, method, time.monotonic_ns()))
+        self._digits.append((prm.digit, method, time.monotonic_ns()))
 
     @guarded
     def onCallTsxState(self, prm: Any) -> None:
@@ -224,7 +212,7 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
         kind = (message.first("Content-Type") or "").split(";")[0].strip().lower()
         digit = message.body[:16].strip().decode("ascii", "replace").upper()
         if kind == "application/dtmf" and len(digit) == 1 and digit in "0123456789*#ABCD":
-            self.digits.append((digit, "info", time.monotonic_ns()))
+            self._digits.append((digit, "info", time.monotonic_ns()))
 
     @guarded
     def onCallTransferRequest(self, prm: Any) -> None:
@@ -247,6 +235,7 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
                 self.owner.forget(self.serial)
 
     def _close(self, info: Any) -> None:
+        self.report_digits()
         self.stop_prompt()
         end = self._end or call_end.from_status(
             info.lastStatusCode, info.lastReason, self.answered_ns > 0, self.confirmed_ns > 0

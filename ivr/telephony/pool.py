@@ -149,7 +149,12 @@ class WorkerPool:
                     self._take(slot, message)
                 slot.worker = None
                 await worker.kill()
-                log.error("worker died", worker_pid=worker.pid, calls=len(slot.lines))
+                log.error(
+                    "worker died",
+                    worker_pid=worker.pid,
+                    exit_status=worker.exit_status,
+                    calls=len(slot.lines),
+                )
                 self._close_all(slot, "worker died")
             if self._clock.monotonic_ns() - began_ns > STEADY_AFTER_S * 1e9:
                 wait_s = FIRST_RESTART_S
@@ -195,15 +200,7 @@ class WorkerPool:
         if is_stuck:
             log.error("nobody takes calls; refused", waiting=self._waiting.qsize())
         if is_stuck or self._is_draining:
-            slot.send(
-                {
-                    "type": "refuse",
-                    "serial": line.serial,
-                    "status": 503,
-                    "reason": "Service Unavailable",
-                    "retry_after_s": self._sip.retry_after_s,
-                }
-            )
+            slot.send(_unavailable(line.serial, self._sip.retry_after_s))
             return
         self._waiting.put_nowait(line)
         slot.lines[line.serial] = line
@@ -224,15 +221,9 @@ class WorkerPool:
         elif kind == "media_failed":
             slot.send({"type": "hang_up", "serial": line.serial, "reason": "media failed"})
         elif kind == "closed":
-            blame = Blame(message["blame"])
-            self._close(
-                slot,
-                line.serial,
-                blame,
-                message["reason"],
-                message["status"],
-                message["duration_s"],
-            )
+            blame, reason = Blame(message["blame"]), message["reason"]
+            status, duration_s = message["status"], message["duration_s"]
+            self._close(slot, line.serial, blame, reason, status, duration_s)
 
     def _command_failed(self, slot: _Slot, line: SipLine, message: Message) -> None:
         log.warning("command failed", command=message["command"], pii_detail=message["detail"])
@@ -247,6 +238,16 @@ class WorkerPool:
         slot.started_ns.pop(serial, None)
         line = slot.lines.pop(serial)
         line.close(CallClosed(blame, reason, status, duration_s, self._clock.now()))
+
+
+def _unavailable(serial: int, retry_after_s: int) -> Message:
+    return {
+        "type": "refuse",
+        "serial": serial,
+        "status": 503,
+        "reason": "Service Unavailable",
+        "retry_after_s": retry_after_s,
+    }
 
 
 def _media(message: Message) -> MediaAgreed:

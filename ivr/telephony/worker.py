@@ -6,11 +6,13 @@ inherits, and dies by itself when that socket closes, so no orphan keeps a port 
 """
 
 import argparse
+import faulthandler
 import os
 import signal
 import socket
 import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -19,25 +21,18 @@ from typing import Any
 import pjsua2 as pj
 
 from ivr.facts.call import Blame
-from ivr.telephony import pj_endpoint, source_filter
+from ivr.telephony import admission, pj_endpoint, source_filter
 from ivr.telephony.channel import BrokenChannel, Decoder, Message, encode
-from ivr.telephony.networks import is_from
 from ivr.telephony.pj_call import AgentCall, Owner
 from ivr.telephony.pj_gate import Gate
-from ivr.telephony.pj_player import Prompt
+from ivr.telephony.pj_player import Prompt, RestingPlace
 from ivr.telephony.sdp import split_host_port
 from ivr.telephony.sip_message import parse
-from ivr.telephony.worker_config import (
-    ALIVE_EVERY_S,
-    MEDIA_TIMEOUT_S,
-    SETUP_TIMEOUT_S,
-    WorkerConfig,
-)
+from ivr.telephony.worker_config import ALIVE_EVERY_S, WorkerConfig
 
 _PUMP_MS = 10
 _MAX_UNSENT_BYTES = 4 << 20
 """Facts that wait because the pool does not read. More means that nobody steers us: we end."""
-_PJSIP_MAX_PKT_LEN = 4000
 _GOODBYE_S = 1.0
 
 
@@ -71,7 +66,8 @@ class Worker:
         self._serial = 0
         self._is_running = True
         self._alive_at = 0.0
-        self._owner = Owner(self._emit, self._forget)
+        self._resting = RestingPlace()
+        self._owner = Owner(self._emit, self._forget, self._resting.lay)
         self._stack = pj_endpoint.start(
             config.bind, config.port, config.user_agent, config.transaction_timeout_s
         )
@@ -116,30 +112,24 @@ class Worker:
             raw = text.encode("utf-8", "surrogateescape")
             host, port = split_host_port(call.source)
             message = parse(raw)
-            if not is_from(host, self._config.allow_from):
-                self._refuse(call, 403, "Forbidden")
-            elif message.is_truncated or len(raw) >= _PJSIP_MAX_PKT_LEN:
-                # pj cuts a datagram at 4000 bytes and would take the rest for a late offer
-                self._refuse(call, 513, "Message Too Large")
-            elif call.is_sdp_unreadable:
-                self._refuse(call, 488, "Not Acceptable Here")
-            else:
-                via = message.first("Via") or ""
-                transport = "tcp" if "/TCP" in via[:16].upper() else "udp"
-                self._emit(
-                    {
-                        "type": "incoming",
-                        "serial": serial,
-                        "raw": text,
-                        "source": (host, port),
-                        "transport": transport,
-                    }
-                )
-
-    def _refuse(self, call: AgentCall, status: int, reason: str) -> None:
-        self._log("refused before admission", f"{status} {reason}")
-        call.is_announced = False
-        call.refuse(status, reason, None)
+            refused = admission.refusal(
+                message, len(raw), host, self._config.allow_from, call.is_sdp_unreadable
+            )
+            if refused is not None:
+                self._log("refused before admission", f"{refused.status} {refused.reason}")
+                call.is_announced = False
+                call.refuse(refused.status, refused.reason, None)
+                continue
+            via = message.first("Via") or ""
+            self._emit(
+                {
+                    "type": "incoming",
+                    "serial": serial,
+                    "raw": text,
+                    "source": (host, port),
+                    "transport": "tcp" if "/TCP" in via[:16].upper() else "udp",
+                }
+            )
 
     def _forget(self, serial: int) -> None:
         self._calls.pop(serial, None)
@@ -203,39 +193,23 @@ class Worker:
     def _tend(self) -> None:
         now = time.monotonic_ns()
         for call in tuple(self._calls.values()):
-            while call.digits:
-                digit, method, at_ns = call.digits.popleft()
-                at_s = round((at_ns - call.offered_ns) / 1e9, 3)
-                self._emit(
-                    {
-                        "type": "dtmf",
-                        "serial": call.serial,
-                        "digit": digit,
-                        "method": method,
-                        "at_s": at_s,
-                    }
-                )
+            call.report_digits()
             if call.prompt is not None and call.prompt.is_over:
                 call.stop_prompt()
             self._enforce(call, now)
             del call  # a loop variable must not outlive its call
+        self._resting.sweep()
         if now / 1e9 - self._alive_at >= ALIVE_EVERY_S:
             self._alive_at = now / 1e9
             self._emit({"type": "alive", "slots": self._gate.calls, "refused": self._gate.refused})
 
     def _enforce(self, call: AgentCall, now: int) -> None:
-        """Limits that pj does not set, or sets too late."""
-        ack_ns = int(self._config.transaction_timeout_s * 1e9)
+        late = admission.overdue(call.progress, now, self._config.transaction_timeout_s)
         try:
             if call.is_sdp_unreadable and call.answered_ns:
                 call.end(Blame.US, "the description of media could not be led to the RTP door")
-            elif call.answered_ns and not call.confirmed_ns and now - call.answered_ns > ack_ns:
-                call.end(Blame.UPSTREAM, "no ACK for our answer")
-            elif call.confirmed_ns and not call.is_media_agreed:
-                if now - call.confirmed_ns > MEDIA_TIMEOUT_S * 1e9:
-                    call.end(Blame.UPSTREAM, "no media was agreed: our offer got no answer")
-            elif not call.answered_ns and now - call.offered_ns > SETUP_TIMEOUT_S * 1e9:
-                call.refuse(480, "Temporarily Unavailable", None)
+            elif late is not None:
+                call.end(Blame.UPSTREAM if late.is_upstream else Blame.US, late.reason)
         except pj.Error as problem:
             self._log("call could not be ended", problem.reason)
 
@@ -271,6 +245,7 @@ class Worker:
             self._stack.endpoint.libHandleEvents(_PUMP_MS)
             self._send()
         self._calls.clear()
+        self._resting.clear()
         self._account.shutdown()
         self._account = None
         self._stack.endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
@@ -283,6 +258,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     arguments = parser.parse_args()
     os.dup2(2, 1)  # whatever a library prints must not look like a result
+    faulthandler.enable()  # an assertion or a crash inside the library says where it came from
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)  # the pool decides; its death closes the channel
     channel = socket.socket(fileno=arguments.fd)
@@ -303,9 +279,14 @@ def main() -> None:
     except pj.Error as problem:
         channel.sendall(encode({"type": "failed", "kind": "pj", "detail": problem.reason}))
         os._exit(3)
-    worker.run()
+    status = 0
+    try:
+        worker.run()
+    except Exception:  # noqa: BLE001 - the interpreter cannot unwind with pj objects alive
+        traceback.print_exc()
+        status = 70
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-SETUP_TIMEOUT_S = 180.0
-"""An INVITE that nobody answered or refused so long is refused with 480 (RFC 3261's timer C)."""
-
-MEDIA_TIMEOUT_S = 0.5
-"""An answered call without agreed media so long after the ACK (RFC 3264: our offer in the 200 must
-be answered in the ACK) is ended: nothing could be recorded."""
-
 ALIVE_EVERY_S = 1.0
 """How often a worker says that its loop turns."""
 

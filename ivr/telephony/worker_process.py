@@ -38,6 +38,11 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def exit_status(self) -> int | None:
+        """As of ``asyncio``: negative is a signal; None while it lives."""
+        return self._process.returncode
+
     @classmethod
     async def start(cls, config: WorkerConfig) -> "WorkerProcess":
         """Start a worker and wait until it listens.

@@ -15,6 +15,7 @@ from ivr.clock import SystemClock
 from ivr.errors import EnvironmentProblem, SettingsError, TelephonyError
 from ivr.facts.call import Blame
 from ivr.settings import SipSettings
+from ivr.telephony.line import SipLine
 from ivr.telephony.pool import WorkerPool
 from tests.fakes.answering_desk import Desk, Ledger, UdpDoor, eventually
 from tests.fakes.raw_caller import RawCaller
@@ -48,9 +49,22 @@ async def test_a_hundred_calls_in_a_row_leave_slots_and_memory_as_they_were(
         (line,) = (item for item in status.read_text().splitlines() if item.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
+    answered: asyncio.Queue[tuple[SipLine, Ledger]] = asyncio.Queue()
+
+    async def take_calls() -> None:
+        while True:
+            try:
+                answered.put_nowait(await answer())
+            except TimeoutError:
+                continue
+
     async def one_call() -> None:
         async with RawCaller(*pool.addresses[0]) as caller:
-            response, (line, facts) = await asyncio.gather(caller.call(), answer())
+            while (  # noqa: ASYNC110 - at most sixteen new calls a second are let in
+                response := await caller.call()
+            ).status == 503:
+                await asyncio.sleep(0.02)
+            line, facts = await answered.get()
             assert response.status == 200
             await (line.hang_up("short") if caller.cseq % 2 else caller.bye())
             await facts.end()
@@ -59,6 +73,7 @@ async def test_a_hundred_calls_in_a_row_leave_slots_and_memory_as_they_were(
         return sum(1 for _ in Path(f"/proc/{pool.pids[0]}/fd").iterdir())
 
     opened = descriptors()
+    taking = asyncio.create_task(take_calls())
     for _ in range(20):
         await one_call()
     warm = resident_mb()
@@ -66,7 +81,37 @@ async def test_a_hundred_calls_in_a_row_leave_slots_and_memory_as_they_were(
         await one_call()
     assert resident_mb() - warm < 8
     assert descriptors() <= opened + 2
+    taking.cancel()
     await eventually(lambda: pool.slots_in_use == 0)
+
+
+async def test_calls_set_up_and_cancelled_in_a_rush_do_not_exhaust_the_library(
+    pool: WorkerPool, desk: Desk
+) -> None:
+    pids = pool.pids
+
+    async def call_and_cancel() -> int:
+        async with RawCaller(*pool.addresses[0]) as caller:
+            caller.invite()
+            await eventually(lambda: bool(caller.responses))
+            if caller.responses[0].status == 100:
+                caller.cancel()
+                while (response := await caller.final()).status != 487:
+                    assert response.status == 200  # the CANCEL's own answer
+                caller.ack()
+            return caller.responses[-1].status
+
+    statuses: list[int] = []
+    for _ in range(30):  # without a limit the library aborts at the 31st call
+        statuses += await asyncio.gather(*(call_and_cancel() for _ in range(4)))
+    assert set(statuses) == {487, 503}
+    assert pool.pids == pids
+    assert (await _options(pool)) == 200
+
+
+async def _options(pool: WorkerPool) -> int:
+    async with RawCaller(*pool.addresses[0]) as caller:
+        return (await caller.ask("OPTIONS")).status
 
 
 async def test_a_caller_who_never_acknowledges_gives_the_slot_back(

@@ -1,0 +1,166 @@
+"""Figures of the SIP agent on this machine. ``python -m ivr.telephony.bench`` prints JSON lines.
+
+One worker, real processes, loopback; CPU is the worker process's own, as a share of one core.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ivr.clock import SystemClock
+from ivr.settings import SipSettings
+from ivr.telephony.line import SipLine
+from ivr.telephony.pool import CALLS_PER_WORKER, WorkerPool
+from ivr.telephony.wav import PROMPT_RATE_HZ
+
+_IDLE_S = 3.0
+_TALK_S = 8.0
+_FLOOD = 3000
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """Stands for an RTP door; what arrives is thrown away by the kernel."""
+
+    host: str
+    port: int
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+
+
+def _say(name: str, **figures: object) -> None:
+    sys.stdout.write(json.dumps({"name": name, **figures}) + "\n")
+    sys.stdout.flush()
+
+
+def _write_silence(path: Path) -> None:
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(PROMPT_RATE_HZ)
+        sound.writeframes(bytes(int(2 * PROMPT_RATE_HZ * (_TALK_S + 4))))
+
+
+@asynccontextmanager
+async def _calls(pool: WorkerPool, wav: Path) -> AsyncIterator[list[SipLine]]:
+    """Four callers who play a WAV while we play one to them."""
+    host, port = pool.addresses[0]
+    command = (sys.executable, "-m", "ivr.telephony.caller", f"sip:ivr@{host}:{port}")
+    callers = [
+        await asyncio.create_subprocess_exec(
+            *command, "--wav", str(wav), stdout=asyncio.subprocess.DEVNULL
+        )
+        for _ in range(CALLS_PER_WORKER)
+    ]
+    incoming, lines = pool.incoming(), list[SipLine]()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.bind(("127.0.0.1", 0))
+        for _ in callers:
+            line = await anext(incoming)
+            await line.answer(_Endpoint(*sink.getsockname()))
+            lines.append(line)
+        playing = [asyncio.create_task(line.play(wav)) for line in lines]
+        try:
+            yield lines
+        finally:
+            for line in lines:
+                await line.hang_up("bench is over")
+            await asyncio.gather(*playing)
+            for caller in callers:
+                await caller.wait()
+
+
+def _invite(number: int, source: tuple[str, int]) -> bytes:
+    where = f"{source[0]}:{source[1]}"
+    return (
+        f"INVITE sip:ivr@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {where};branch=z9hG4bK{number}\r\n"
+        f"From: <sip:a@127.0.0.1>;tag={number}\r\nTo: <sip:ivr@127.0.0.1>\r\n"
+        f"Call-ID: bench-{number}\r\nCSeq: 1 INVITE\r\nContact: <sip:a@{where}>\r\n"
+        "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+
+
+async def _flood(pool: WorkerPool, source: str) -> tuple[int, float]:
+    """INVITEs at 1000 a second; how many were answered 503, and CPU seconds of the worker."""
+    loop, began = asyncio.get_running_loop(), _cpu_s(pool.pids[0])
+    answered = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+        caller.setblocking(False)
+        caller.bind((source, 0))
+        for number in range(_FLOOD):
+            await loop.sock_sendto(caller, _invite(number, caller.getsockname()), pool.addresses[0])
+            await asyncio.sleep(0.001)
+            answered += _read(caller)
+        await asyncio.sleep(0.2)
+        answered += _read(caller)
+    return answered, _cpu_s(pool.pids[0]) - began
+
+
+def _read(caller: socket.socket) -> int:
+    count = 0
+    while True:
+        try:
+            count += caller.recv(4096).startswith(b"SIP/2.0 503")
+        except BlockingIOError:
+            return count
+
+
+async def _run() -> None:
+    settings = SipSettings(port=0, allow_from=("127.0.0.1/32",))
+    began = time.monotonic()
+    async with WorkerPool(settings, SystemClock()) as pool:
+        pid = pool.pids[0]
+        _say("worker_start", seconds=round(time.monotonic() - began, 2))
+        before = _cpu_s(pid)
+        await asyncio.sleep(_IDLE_S)
+        idle = 100 * (_cpu_s(pid) - before) / _IDLE_S
+        _say("idle_worker", cpu_percent=round(idle, 1), resident_mb=_resident_mb(pid))
+        with tempfile.TemporaryDirectory() as folder:
+            wav = Path(folder) / "silence.wav"
+            await asyncio.to_thread(_write_silence, wav)
+            async with _calls(pool, wav) as lines:
+                before = _cpu_s(pid)
+                await asyncio.sleep(_TALK_S)
+                busy = 100 * (_cpu_s(pid) - before) / _TALK_S
+                _say(
+                    "four_calls_with_prompts",
+                    calls=len(lines),
+                    cpu_percent=round(busy, 1),
+                    resident_mb=_resident_mb(pid),
+                )
+                answered, cpu_s = await _flood(pool, "127.0.0.1")
+                _say(
+                    "flood_on_a_full_worker",
+                    invites=_FLOOD,
+                    answered_503=answered,
+                    cpu_us_each=round(1e6 * cpu_s / _FLOOD),
+                )
+        answered, cpu_s = await _flood(pool, "127.0.0.9")
+        _say(
+            "flood_from_a_stranger",
+            invites=_FLOOD,
+            answered_503=answered,
+            cpu_us_each=round(1e6 * cpu_s / _FLOOD),
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(_run())
