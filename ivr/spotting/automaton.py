@@ -110,8 +110,6 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Automaton:
     """The compiled rulebook.
-
-    ``functions`` and ``guards`` are words by their canonical spelling.
     """
 
     lexicon: Lexicon
@@ -148,13 +146,13 @@ def compile_rulebook(
         if concept.decoys:
             _add(tree, lexicon, concept.decoys, len(targets), widths)
             targets.append(Target(concept.name, None))
-    functions = frozenset(
+    droppable = frozenset(
         lexicon.ids[word]
-        for word in rulebook.matching.function_words - rulebook.matching.guards
+        for word in rulebook.matching.droppable_words - rulebook.matching.guards
         if word in lexicon.ids
     )
     tree = tree.minimized()
-    tree.mark_skippable(functions)
+    tree.mark_skippable(droppable)
     list_tree, list_symbols = _list_tree(rulebook.lists, lexicon)
     return Automaton(
         lexicon, rulebook.matching, tree, tuple(targets), list_tree, tuple(list_symbols)

@@ -31,27 +31,23 @@ class Match:
     quality: float
 
 
-class _Path(NamedTuple):
-    """The cheapest way to a node: cost so far, slots, worst word, first token, insertions, words
-    that may still be skipped in the gap it stands in, words skipped in gaps."""
+_Path = tuple[float, int, float, int, int, int]
+"""The cheapest way to a node: cost so far, slots, worst word, first token, words inserted, words
+skipped in gaps. A bare tuple: some hundreds are made for every utterance."""
 
-    cost: float
-    slots: int
-    worst: float
+
+class _Span(NamedTuple):
+    """A symbol that tokens ``start`` … ``end`` (exclusive) may stand for: a word, or an entry of
+    a list with one word or several."""
+
     start: int
-    inserted: int
-    gap_left: int
-    skipped: int
-
-
-class _Edge(NamedTuple):
-    """A list entry of several words, found beforehand."""
-
     end: int
-    symbol: int
     cost: float
     slots: int
     worst: float
+
+
+_Spans = dict[int, list[_Span]]  # by symbol
 
 
 class Matcher:
@@ -61,7 +57,7 @@ class Matcher:
         self.automaton = automaton
         limits = automaton.matching.limits
         self._limits = [limits[0], *limits]  # by number of slots
-        self._loosest = max(limit.mean for limit in limits)
+        self.loosest = max(limit.mean for limit in limits)
 
     def limit(self, slots: int) -> Limit:
         return self._limits[min(slots, len(self._limits) - 1)]
@@ -70,22 +66,24 @@ class Matcher:
         """All matches, the best one where variants of one concept overlap, by position."""
         lookup = self.automaton.lexicon.candidates
         candidates = [lookup(token.text, folded=folded) for token in tokens]
-        texts = [token.text for token in tokens]
-        edges = self._list_edges(texts, candidates)
-        borders = [
-            place > 0 and token.utterance != tokens[place - 1].utterance
-            for place, token in enumerate(tokens)
+        starting: list[_Spans] = [
+            {
+                symbol: [_Span(place, place + 1, cost, 1, cost)]
+                for symbol, cost in candidates[place]
+            }
+            for place in range(len(tokens))
         ]
-        search = _Search(self, self.automaton.tree, texts, borders, candidates, edges)
+        self._add_list_entries(candidates, starting)
+        search = _Search(self, tokens, starting)
         return _best(search.run(), self.automaton)
 
-    def _list_edges(
-        self, texts: list[str], candidates: list[Candidates]
-    ) -> dict[int, list[_Edge]]:
-        tree, found = self.automaton.list_tree, dict[int, list[_Edge]]()
-        for start in range(len(texts)):
+    def _add_list_entries(self, candidates: list[Candidates], starting: list[_Spans]) -> None:
+        """Add the list entries of several words, found in their own tree."""
+        tree = self.automaton.list_tree
+        symbols = self.automaton.list_symbols
+        for start in range(len(candidates)):
             paths = [(ROOT, 0.0, 0.0)]
-            for place in range(start, len(texts)):
+            for place in range(start, len(candidates)):
                 paths = [
                     (child, cost + step, max(worst, step))
                     for node, cost, worst in paths
@@ -95,145 +93,138 @@ class Matcher:
                 if not paths:
                     break
                 slots = place - start + 1
+                limit = self.limit(slots)
                 for node, cost, worst in paths:
-                    limit = self.limit(slots)
-                    if tree.ends[node] and cost <= limit.mean * slots and worst <= limit.worst:
+                    if cost <= limit.mean * slots and worst <= limit.worst:
+                        span = _Span(start, place + 1, cost, slots, worst)
                         for end in tree.ends[node]:
-                            symbol = self.automaton.list_symbols[end]
-                            found.setdefault(start, []).append(
-                                _Edge(place + 1, symbol, cost, slots, worst)
-                            )
-        return found
+                            starting[start].setdefault(symbols[end], []).append(span)
 
 
 class _Search:
-    """One run over one row of tokens."""
+    """One run over one row of tokens.
 
-    def __init__(
-        self,
-        matcher: Matcher,
-        tree: Tree,
-        texts: list[str],
-        borders: list[bool],
-        candidates: list[Candidates],
-        edges: dict[int, list[_Edge]],
-    ) -> None:
-        self._borders = borders  # an utterance begins here: no gap reaches across
+    ``starting[place]`` holds what may begin there; ``where`` the same by symbol alone, for gaps.
+    """
+
+    def __init__(self, matcher: Matcher, tokens: Sequence[Token], starting: list[_Spans]) -> None:
         self._matcher = matcher
-        self._loosest = matcher._loosest
-        self._tree = tree
-        self._texts = texts
-        self._candidates = candidates
-        self._edges = edges
+        self._loosest = matcher.loosest
+        self._tree: Tree = matcher.automaton.tree
         self._matching = matcher.automaton.matching
-        self._states: list[dict[int, _Path]] = [{} for _ in range(len(texts) + 1)]
+        self._texts = [token.text for token in tokens]
+        self._starting = [*starting, {}]
+        self._where: dict[int, list[_Span]] = {}
+        for spans in starting:
+            for symbol, found in spans.items():
+                self._where.setdefault(symbol, []).extend(found)
+        self._gap_end = self._gap_ends(tokens)
+        self._states: list[dict[int, _Path]] = [{} for _ in range(len(tokens) + 1)]
         self._found: list[tuple[int, int, _Path]] = []
+
+    def _gap_ends(self, tokens: Sequence[Token]) -> list[int]:
+        """Per place the last one that a gap may reach: it crosses no guard word, and no border
+        of an utterance."""
+        guards, words = self._matching.guards, self._matching.gap_words
+        ends = []
+        for place in range(len(tokens) + 1):
+            end = place
+            while (
+                end < len(tokens)
+                and end - place < words
+                and tokens[end].text not in guards
+                and (end == 0 or tokens[end].utterance == tokens[end - 1].utterance)
+            ):
+                end += 1
+            ends.append(end)
+        return ends
 
     def run(self) -> list[tuple[int, int, _Path]]:
         """(target, end, path) of everything accepted, overlaps included."""
+        roots = self._tree.children[ROOT]
         for place, text in enumerate(self._texts):
-            candidates = self._candidates[place]
-            edges = self._edges.get(place, ())
-            self._step(place, ROOT, _Path(0.0, 0, 0.0, place, 0, 0, 0), candidates, edges)
-            # states only ever move to later positions, or to nodes added to this very table
-            for node, path in list(self._states[place].items()):
-                self._step(place, node, path, candidates, edges)
-                self._pass_over(place, node, path, text)
+            spans = self._starting[place]
+            fresh = (0.0, 0, 0.0, place, 0, 0)
+            for symbol in roots.keys() & spans.keys():
+                self._take(roots[symbol], fresh, spans[symbol])
+            # a step only adds to later places, or, over a missing word, to this one
+            states = self._states[place]
+            for node, path in list(states.items()):
+                children = self._tree.children[node]
+                for symbol in children.keys() & spans.keys():
+                    self._take(children[symbol], path, spans[symbol])
+                self._insert(place, node, path, text)
             self._states[place] = {}
         return self._found
 
-    def _step(
-        self, place: int, node: int, path: _Path, candidates: Candidates, edges: Sequence[_Edge]
-    ) -> None:
-        children = self._tree.children[node]
-        if not children:
-            return
-        cost, slots, worst, start, inserted, _, skipped = path
-        if candidates:
-            for symbol, step in candidates:
-                child = children.get(symbol)
-                if child is not None:
-                    reached = _Path(
-                        cost + step,
-                        slots + 1,
-                        step if step > worst else worst,
-                        start,
-                        inserted,
-                        0,
-                        skipped,
-                    )
-                    self._reach(place + 1, child, reached, is_match=True)
-        for edge in edges:
-            child = children.get(edge.symbol)
-            if child is not None:
-                reached = _Path(
-                    cost + edge.cost,
-                    slots + edge.slots,
-                    max(worst, edge.worst),
-                    start,
-                    inserted,
-                    0,
-                    skipped,
-                )
-                self._reach(edge.end, child, reached, is_match=True)
+    def _take(self, node: int, path: _Path, spans: list[_Span]) -> None:
+        cost, slots, worst, start, inserted, skipped = path
+        for span in spans:
+            worse = span.worst if span.worst > worst else worst
+            reached = (cost + span.cost, slots + span.slots, worse, start, inserted, skipped)
+            self._reach(span.end, node, reached)
 
-    def _pass_over(self, place: int, node: int, path: _Path, text: str) -> None:
-        """Take the word at ``place`` for a gap's filling or for an insertion."""
-        if text in self._matching.guards:
+    def _insert(self, place: int, node: int, path: _Path, text: str) -> None:
+        """Pass over one word that the phrase does not have; the next one must match."""
+        following = self._starting[place + 1]
+        shared = self._tree.children[node].keys() & following.keys()
+        matching = self._matching
+        if not shared or text in matching.guards:
             return
-        if self._tree.is_gap[node]:
-            if path.gap_left > 0 and not self._borders[place]:
-                filled = path._replace(gap_left=path.gap_left - 1, skipped=path.skipped + 1)
-                self._reach(place + 1, node, filled, is_match=False)
+        cost, slots, worst, start, inserted, skipped = path
+        if inserted > self._tree.longest[node] // 4:
             return
-        if path.inserted > self._tree.longest[node] // 4:
-            return
-        cost = (
-            self._matching.function_cost
-            if text in self._matching.function_words
-            else self._matching.insert_cost
-        )
-        moved = path._replace(cost=path.cost + cost, inserted=path.inserted + 1)
-        self._reach(place + 1, node, moved, is_match=False)
+        cost += matching.function_cost if text in matching.function_words else matching.insert_cost
+        moved = (cost, slots, worst, start, inserted + 1, skipped)
+        for symbol in shared:
+            self._take(self._tree.children[node][symbol], moved, following[symbol])
 
-    def _reach(self, place: int, node: int, path: _Path, *, is_match: bool) -> None:
+    def _reach(self, place: int, node: int, path: _Path, *, is_match: bool = True) -> None:
         tree = self._tree
-        if path.cost > self._loosest * tree.longest[node]:
+        cost = path[0]
+        if cost > self._loosest * tree.longest[node]:
             return
-        known = self._states[place].get(node)
-        if known is not None and (known.cost, -known.gap_left, known.start) <= (
-            path.cost,
-            -path.gap_left,
-            path.start,
-        ):
-            return
-        self._states[place][node] = path
         if is_match and tree.ends[node]:
-            limit = self._matching.gap_limit if path.skipped else self._matcher.limit(path.slots)
-            if path.cost <= limit.mean * path.slots and path.worst <= limit.worst:
-                self._found.extend((target, place, path) for target in tree.ends[node])
+            self._accept(place, node, path)
+        known = self._states[place].get(node)
+        if known is not None and (known[0], known[3], known[5]) <= (cost, path[3], path[5]):
+            return
+        if tree.children[node]:
+            self._states[place][node] = path
         gap = tree.gap[node]
         if gap != NO_NODE:
-            self._reach(
-                place, gap, path._replace(gap_left=self._matching.gap_words), is_match=False
-            )
+            self._leap(place, gap, path)
         for child in tree.skippable[node]:
-            lost = path._replace(
-                cost=path.cost + self._matching.function_cost, slots=path.slots + 1
-            )
+            lost = (cost + self._matching.function_cost, path[1] + 1, *path[2:])
             self._reach(place, child, lost, is_match=False)  # a path ends on a heard word
+
+    def _leap(self, place: int, gap: int, path: _Path) -> None:
+        """Go on from a gap at any place within its reach."""
+        children = self._tree.children[gap]
+        last = self._gap_end[place]
+        cost, slots, worst, start, inserted, skipped = path
+        for symbol in children.keys() & self._where.keys():
+            for span in self._where[symbol]:
+                if place <= span.start <= last:
+                    leapt = (cost, slots, worst, start, inserted, skipped + span.start - place)
+                    self._take(children[symbol], leapt, [span])
+
+    def _accept(self, place: int, node: int, path: _Path) -> None:
+        cost, slots, worst, _, _, skipped = path
+        limit = self._matching.gap_limit if skipped else self._matcher.limit(slots)
+        if cost <= limit.mean * slots and worst <= limit.worst:
+            self._found.extend((target, place, path) for target in self._tree.ends[node])
 
 
 def _best(found: list[tuple[int, int, _Path]], automaton: Automaton) -> list[Match]:
     """Of overlapping matches of one concept, decoys included, the one with most matched."""
     matches = []
     for target, end, path in found:
-        mean = path.cost / path.slots
+        cost, slots, worst, start, _, _ = path
+        mean = cost / slots
         goal = automaton.targets[target]
-        quality = path.slots * (1.0 - SCORE_SLOPE * mean)
-        matches.append(
-            Match(goal.concept, goal.phrase, path.start, end, mean, path.worst, quality)
-        )
+        quality = slots * (1.0 - SCORE_SLOPE * mean)
+        matches.append(Match(goal.concept, goal.phrase, start, end, mean, worst, quality))
     matches.sort(
         key=lambda match: (
             -match.quality,

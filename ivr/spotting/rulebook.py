@@ -35,7 +35,8 @@ class Matching:
     gap_words: int
     gap_limit: Limit  # for phrases found across a gap: less context, so less tolerance
     join_s: float
-    function_words: frozenset[str]
+    function_words: frozenset[str]  # may be inserted cheaply
+    droppable_words: frozenset[str]  # may be missing
     guards: frozenset[str]
     guard_limit: float
     guard_reach: int
