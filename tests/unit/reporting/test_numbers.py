@@ -47,6 +47,12 @@ def test_another_number_is_filed(caller, subscriber):
         assert as_filed(f"+84{caller}", f"+84{subscriber}") == f"0{caller}"
 
 
+def test_a_number_with_the_subscribers_inside_is_not_filed():
+    """Prefixes of gateways and dialling codes stand before it; better no message than that."""
+    for wrapped in ("171840987654321", "9987654321", "+1987654321000"):
+        assert as_filed(wrapped, "+84987654321") is None
+
+
 def test_a_short_access_number_blocks_only_itself():
     assert as_filed("+84987651001", "1001") == "0987651001"
     assert as_filed("1001", "1001") is None
