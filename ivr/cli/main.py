@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from ivr.cli import cases, config, models, reports
+from ivr.cli import bench, cases, config, models, reports, rules
 from ivr.cli.context import CommandContext
 from ivr.cli.demo import demo
 from ivr.cli.doctor import doctor
@@ -33,6 +33,8 @@ app.command()(doctor)
 app.add_typer(cases.app, name="cases")
 app.add_typer(reports.app, name="reports")
 app.add_typer(models.app, name="models")
+app.add_typer(rules.app, name="rules")
+app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 
 
