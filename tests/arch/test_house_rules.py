@@ -59,7 +59,8 @@ def test_no_machine_path_or_registry_stands_in_a_tracked_file():
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=PROJECT_ROOT, check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    forbidden = re.compile(r"/work/|\.\./shared/|files\.python" + r"hosted\.org|py" + r"pi\.org")
+    parts = ("/wor" + "k/", "../sha" + "red/", "pythonhos" + "ted.org", "pyp" + "i.org")
+    forbidden = re.compile("|".join(re.escape(part) for part in parts))
     for name in tracked:
         path = PROJECT_ROOT / name
         if path.suffix in {".py", ".md", ".toml", ".lock", ".yaml", ".txt", ".cfg", ""}:
