@@ -83,13 +83,7 @@ class Ledger:
         Raises:
             StorageError: the ledger cannot be written, or holds this case under another seal.
         """
-        for report in filed:
-            if report.case_id != summary.case_id:
-                raise StorageError(
-                    "A report of another case was handed in with this case.",
-                    why=f"report {report.report_id[:16]} belongs to case {report.case_id}",
-                    remedy="This is a mistake in the program; please report it.",
-                )
+        _check_same_case(summary, filed)
         state = DeliveryState.HELD if is_held else DeliveryState.PENDING
         now = self._clock.now()
         async with self._database.writing(f"enter case {summary.case_id}") as connection:
@@ -210,3 +204,13 @@ class Ledger:
             )
         lines.sort(key=lambda line: line[0])
         return [f"{moment.isoformat(timespec='seconds')} {text}" for moment, text in lines]
+
+
+def _check_same_case(summary: CaseSummary, filed: Sequence[Report]) -> None:
+    for report in filed:
+        if report.case_id != summary.case_id:
+            raise StorageError(
+                "A report of another case was handed in with this case.",
+                why=f"report {report.report_id[:16]} belongs to case {report.case_id}",
+                remedy="This is a mistake in the program; please report it.",
+            )
