@@ -10,6 +10,7 @@ The grid of 20 ms frames is fixed to the leg's media clock, so what is decided d
 how the sound was cut into frames on its way here.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -67,9 +68,9 @@ class NoiseFloor:
 
 def level_dbfs(pcm: bytes) -> float:
     """Mean power of a frame in dB below a full-scale square wave; -inf for digital silence."""
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
-    power = float(np.mean(samples * samples))
-    return 10.0 * float(np.log10(power)) - 90.309 if power else float("-inf")
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.int64)
+    energy = int(samples.dot(samples))  # integers: the same on every machine
+    return 10.0 * math.log10(energy / len(samples)) - 90.309 if energy else -math.inf
 
 
 class Gate:
@@ -136,7 +137,7 @@ class Gate:
 
     def _is_speech(self, frame: bytes) -> bool:
         level = level_dbfs(frame)
-        if level == float("-inf"):
+        if level == -math.inf:
             # A filled gap: must not teach the detector or the floor anything.
             return False
         floor = max(ABSOLUTE_FLOOR_DBFS, self._floor.track(level) + ABOVE_NOISE_DB)

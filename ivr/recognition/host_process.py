@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections import deque
 from pathlib import Path
 
 from ivr.errors import RecognitionError
@@ -21,6 +20,8 @@ START_S = 120.0
 """A big model from a slow disk takes tens of seconds."""
 RESTART_S = (0.0, 0.5, 2.0, 5.0)
 """Waits before the first, second, … new start in a row; the last one stays."""
+SOUND_S = 10.0
+"""A host that ran so long was sound: the next start is the first again."""
 CONNECT_RETRY_S = 0.05
 
 _log = logger("ivr.recognition")
@@ -83,7 +84,6 @@ class HostProcess:
         self._supervisor: asyncio.Task[None] | None = None
         self._folder: Path | None = None
         self._ready = asyncio.Event()
-        self._last_words: deque[str] = deque(maxlen=20)
         self._legs = [0] * self.processes
 
     @property
@@ -190,18 +190,18 @@ class HostProcess:
         )
 
     async def _supervise(self) -> None:
+        loop = asyncio.get_running_loop()
         failures = 0
         while True:
-            process = self._process
-            assert process is not None
-            if process.returncode is None and self._ready.is_set():
-                await self._follow(process)
-                failures = 0
-            self._ready.clear()
+            if self._process is not None:
+                start = loop.time()
+                await self._follow(self._process)
+                if loop.time() - start > SOUND_S:
+                    failures = 0
+            await self._end_process()
             await asyncio.sleep(RESTART_S[min(failures, len(RESTART_S) - 1)])
             failures += 1
             try:
-                await self._end_process()
                 await self._spawn()
             except (RecognitionError, OSError) as problem:
                 _log.error("recognition_host_failed", problem=str(problem))
@@ -209,8 +209,9 @@ class HostProcess:
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         """Passes on what the host and its children say until the host ends."""
         assert process.stderr is not None
-        async for line in process.stderr:
-            _log.warning("recognition_host_says", line=line.decode(errors="replace").rstrip())
+        while said := await process.stderr.read(4096):
+            for line in said.decode(errors="replace").splitlines():
+                _log.warning("recognition_host_says", line=line)
         _log.error("recognition_host_ended", status=await process.wait())
 
     async def _end_process(self) -> None:

@@ -164,6 +164,30 @@ async def test_a_killed_host_is_started_anew(recognition: Recognition, clip: Cli
     assert recognition.host_pid not in (None, host)
 
 
+async def test_a_host_that_cannot_start_anew_is_tried_again(
+    model_path: Path, tmp_path: Path, clip: Clip
+) -> None:
+    model = Path(shutil.copytree(model_path, tmp_path / "model"))
+    async with Recognition(RecognitionSettings(model=model, processes=1)) as recognition:
+        ear = recognition.open(LegName.CALLER)
+        reader = Reader(ear)
+        host = recognition.host_pid
+        assert host is not None
+        shutil.move(model, tmp_path / "away")
+        os.kill(host, signal.SIGKILL)
+        seen: set[int] = {host}
+
+        def was_tried() -> bool:
+            seen.add(recognition.host_pid or host)
+            return len(seen) > 1 and recognition.host_pid is None
+
+        await until(was_tried, "a start that fails")
+        shutil.move(tmp_path / "away", model)
+        await feed(ear, frames(clip("demand")))
+        assert await ear.finish() == ()
+        assert [one.text for one in await reader.all()] == ["yêu cầu anh chuyển tiền"]
+
+
 async def test_a_hanging_process_is_replaced(
     recognition: Recognition, clip: Clip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
