@@ -27,6 +27,7 @@ from ivr.telephony.pj_player import Prompt
 DONE, REFUSED, USAGE, ENVIRONMENT = 0, 1, 2, 3
 _PUMP_MS = 5
 _BYE_PATIENCE_S = 2.0
+_REST_S = 0.2
 
 
 class Reporter:
@@ -117,12 +118,21 @@ class TestCaller:
             by=state.ended_by,
             answered=state.is_confirmed,
         )
-        self._prompt = self._recorder = None
+        self._let_go()
         del call
         account.shutdown()
         del account
         self._stack.endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
         return DONE if is_done else REFUSED
+
+    def _let_go(self) -> None:
+        """Destroy the player when its event thread has surely left it; see ``pj_player``."""
+        if self._prompt is not None:
+            self._prompt.stop()
+            until = time.monotonic() + _REST_S
+            while time.monotonic() < until:
+                self._stack.endpoint.libHandleEvents(_PUMP_MS)
+        self._prompt = self._recorder = None
 
     def _see_through(self, call: Any) -> None:
         plan, state = self._plan, self._state

@@ -334,3 +334,33 @@ async def test_calls_nobody_takes_are_refused_and_leaving_the_pool_ends_the_rest
 def test_unusable_settings_are_named(settings: SipSettings) -> None:
     with pytest.raises(SettingsError, match="SIP settings"):
         WorkerPool(settings, SystemClock())
+
+
+async def test_calls_that_end_with_their_prompt_do_the_worker_no_harm(
+    pool: WorkerPool, desk: Desk, door: UdpDoor, make_wav: Callable[..., Path]
+) -> None:
+    """The library's end-of-file callback may come while the player is being given up."""
+    wav, pids, played = make_wav(440, 0.06), pool.pids, 0
+
+    async def serve() -> None:
+        nonlocal played
+        while True:
+            line = await desk.lines.get()
+            await line.answer(door)
+            while line.closed is None:
+                await line.play(wav)
+                played += 1
+
+    async def call(length_s: float) -> None:
+        async with RawCaller(*pool.addresses[0]) as caller:
+            if (await caller.call()).status == 200:
+                await asyncio.sleep(length_s)
+                assert (await caller.bye()).status == 200
+
+    serving = [asyncio.create_task(serve()) for _ in range(4)]
+    for number in range(16):
+        await asyncio.gather(*(call(0.05 + 0.004 * number + 0.01 * n) for n in range(3)))
+    for task in serving:
+        task.cancel()
+    assert pool.pids == pids
+    assert played >= 30
