@@ -55,6 +55,39 @@ class MissedSpans:
         return tuple(sorted(self._spans, key=lambda span: (span.start_s, span.end_s, span.why)))
 
 
+class Unread:
+    """Utterances that wait for their reader. Of partials only the newest stays."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Utterance] = deque()
+        self._changed = asyncio.Event()
+        self._is_ended = False
+
+    def put(self, utterance: Utterance) -> bool:
+        """Returns False when `FINALS` wait already and it was dropped."""
+        waiting = self._waiting
+        if waiting and not waiting[-1].is_final and waiting[-1].index == utterance.index:
+            waiting.pop()
+        if len(waiting) >= FINALS:
+            return False
+        waiting.append(utterance)
+        self._changed.set()
+        return True
+
+    def end(self) -> None:
+        self._is_ended = True
+        self._changed.set()
+
+    async def read(self) -> AsyncIterator[Utterance]:
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if self._is_ended:
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+
 class LegEar:
     """See `ivr.ports.Ear`. All methods belong on the event loop's thread.
 
@@ -94,11 +127,9 @@ class LegEar:
         self._next_index = 0
         self._partial_index: int | None = None  # of the partial that is out, not yet final
         self._missed = MissedSpans(leg)
-        self._out: deque[Utterance] = deque()
+        self._unread = Unread()
         self._wake = asyncio.Event()
-        self._out_changed = asyncio.Event()
         self._is_finishing = False
-        self._is_ended = False
         self._answers = 0
         self._task = asyncio.create_task(self._run(), name=f"ear-{leg}")
         self._on_end = on_end
@@ -126,15 +157,9 @@ class LegEar:
             self._queued += frame.samples
             self._wake.set()
 
-    async def utterances(self) -> AsyncIterator[Utterance]:
+    def utterances(self) -> AsyncIterator[Utterance]:
         """For one reader. A final with no words takes a partial back."""
-        while True:
-            while self._out:
-                yield self._out.popleft()
-            if self._is_ended:
-                return
-            self._out_changed.clear()
-            await self._out_changed.wait()
+        return self._unread.read()
 
     async def finish(self) -> tuple[MissedSpan, ...]:
         self._is_finishing = True
@@ -160,16 +185,12 @@ class LegEar:
             self._missed.add(frame.offset / frame.rate_hz, end_s, why)
         self._queue.clear()
         self._queued = 0
-        self._end()
+        self._unread.end()
 
     def _after_task(self, task: asyncio.Task[None]) -> None:
         self._on_end(self)
         if not task.cancelled():
-            self._end()
-
-    def _end(self) -> None:
-        self._is_ended = True
-        self._out_changed.set()
+            self._unread.end()
 
     async def _run(self) -> None:
         while not await self._serve():
@@ -251,15 +272,11 @@ class LegEar:
         utterance = Utterance(
             self.leg, heard.index, heard.is_final, words(heard.words), self._model_sha256
         )
-        if self._out and not self._out[-1].is_final and self._out[-1].index == heard.index:
-            self._out.pop()
-        if len(self._out) >= FINALS:
-            for word in utterance.words if utterance.is_final else ():
-                self._missed.add(word.start_s, word.end_s, "nobody read the utterances")
+        if self._unread.put(utterance):
+            self._partial_index = None if heard.is_final else heard.index
             return
-        self._out.append(utterance)
-        self._partial_index = None if heard.is_final else heard.index
-        self._out_changed.set()
+        for word in utterance.words if utterance.is_final else ():
+            self._missed.add(word.start_s, word.end_s, "nobody read the utterances")
 
     def _lose(self, why: str) -> None:
         """What was sent and is not settled will not be heard live any more. A partial that is

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,30 @@ class _Pass:
         return report
 
 
+class _Found:
+    """What all passes over a recording found together."""
+
+    def __init__(self, part: Part, on_progress: Progress | None) -> None:
+        self._part = part
+        self._on_progress = on_progress
+        self.finals: list[Utterance] = []
+        self.settled = part.offset
+
+    def take(self, report: Report) -> None:
+        part = self._part
+        self.settled = max(self.settled, report.settled)
+        self.finals += [
+            Utterance(part.leg, heard.index, True, words(heard.words), part.model_sha256)
+            for heard in report.heard
+            if heard.is_final
+        ]
+        self.show(self.settled - part.offset)
+
+    def show(self, samples: int) -> None:
+        if self._on_progress is not None:
+            self._on_progress(samples / self._part.rate_hz)
+
+
 async def transcribe(
     host: HostProcess,
     samples: npt.NDArray[np.int16],
@@ -77,41 +101,23 @@ async def transcribe(
             why="the voice detector takes 8000 and 16000 Hz",
             remedy="Resample the recording to 8000 Hz first.",
         )
-    finals: list[Utterance] = []
-    settled = part.offset
-    deaths = 0
-    while True:
-        rest = samples[settled - part.offset :]
-        here = Part(
-            part.leg, part.rate_hz, settled, part.first_index + len(finals), part.model_sha256
-        )
-
-        def take(report: Report) -> None:
-            nonlocal settled
-            settled = max(settled, report.settled)
-            finals.extend(
-                Utterance(part.leg, h.index, True, words(h.words), part.model_sha256)
-                for h in report.heard
-                if h.is_final
-            )
-            if on_progress is not None:
-                on_progress((settled - part.offset) / part.rate_hz)
-
+    found = _Found(part, on_progress)
+    for death in range(1, DEATHS + 1):
+        here = replace(part, offset=found.settled, first_index=part.first_index + len(found.finals))
         try:
-            await _one_pass(host, here, rest, take)
+            await _one_pass(host, here, samples[found.settled - part.offset :], found.take)
         except (ConnectionError, TimeoutError) as problem:
-            deaths += 1
-            if deaths >= DEATHS:
+            if death == DEATHS:
                 raise RecognitionError(
                     "The recording could not be recognised.",
-                    why=f"the recogniser died {deaths} times, last behind "
-                    f"{settled / part.rate_hz:.2f} s",
+                    why=f"the recogniser died {DEATHS} times, last behind "
+                    f"{found.settled / part.rate_hz:.2f} s",
                     remedy="Try another model; the recording itself is untouched.",
                 ) from problem
-            continue
-        if on_progress is not None:
-            on_progress(len(samples) / part.rate_hz)
-        return tuple(finals)
+        else:
+            break
+    found.show(len(samples))
+    return tuple(found.finals)
 
 
 async def _one_pass(

@@ -343,3 +343,32 @@ async def test_the_host_ends_when_its_parent_is_killed(model_path: Path) -> None
         lambda: not any(Path(f"/proc/{pid}").exists() for pid in (host, *children)),
         "the end of the host and its processes",
     )
+
+
+async def test_a_sound_that_kills_every_process_is_an_error_in_the_end(
+    recognition: Recognition, clip: Clip
+) -> None:
+    long = np.tile(clip("two_phrases"), 40)
+    killed: set[int] = set()
+
+    def kill(_: float) -> None:
+        fresh = set(workers(recognition)) - killed
+        for pid in fresh:
+            killed.add(pid)
+            os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(RecognitionError, match="died 3 times"):
+        await recognition.transcribe(long, LegName.CHANNEL_1, on_progress=kill)
+    assert len(killed) == 3
+
+
+async def test_unread_finals_are_bounded_and_told(
+    recognition: Recognition, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ivr.recognition.ear.FINALS", 1)
+    ear = recognition.open(LegName.CALLER)
+    await feed(ear, frames(clip("two_phrases")))
+    missed = await ear.finish()
+    assert [one.text async for one in ear.utterances()] == ["tôi là công an"]
+    assert missed[0].why == "nobody read the utterances"
+    assert missed[0].start_s == pytest.approx(3.511, abs=0.15)
