@@ -1,12 +1,13 @@
 """The house: every wired room in one frozen object, handed to each call's journey."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
 from ivr.board import Board
+from ivr.casefile import SealedCase
 from ivr.clock import Clock
 from ivr.dialogue.prompts import Prompt
 from ivr.evidence.case_folder import CaseFolder
@@ -71,6 +72,12 @@ class House:
     def is_trusted(self, address: str) -> bool:
         """Whether network headers (P-Asserted-Identity …) from this address are believed."""
         return is_from(address, self.settings.sip.trusted_from)
+
+    def describe(self, case: SealedCase) -> CaseFacts:
+        """What a report or a receipt may say of a case, with the rulebook's words for it."""
+        rulebook = self.mind.spotter.rulebook
+        meanings = {c.name: (c.meaning_vi, c.meaning_en) for c in rulebook.concepts}
+        return replace(case.facts, meanings=meanings, pretext_names=rulebook.pretexts)
 
     async def open_door(self, folder: CaseFolder, opened: CallOpened) -> CallDoor:
         """The RTP door of one call; raises EnvironmentProblem or MediaError."""

@@ -21,7 +21,7 @@ from ivr.demo.mailhost import MailHost
 from ivr.errors import EnvironmentProblem, TelephonyError
 from ivr.evidence.verify import Step
 from ivr.facts.cases import CaseSealed
-from ivr.facts.reports import Delivery, DeliveryState
+from ivr.facts.reports import CaseFacts, Delivery, DeliveryState
 from ivr.house import House
 from ivr.proof import prove
 from ivr.settings import PROJECT_ROOT, Settings
@@ -31,7 +31,7 @@ AUDIO = Path(__file__).parent / "audio"
 ACCESS = "an"
 SUBSCRIBER = "+84900000001"
 CALLER = "0987654321"
-CLOSE_AFTER_SILENCE_S = 3.0
+CLOSE_AFTER_SILENCE_S = 4.0
 SETTLE_S = 30.0  # how long reports may take to be filed on this machine
 LONGEST_S = 240.0
 SETTLED = {DeliveryState.SENT, DeliveryState.READY}
@@ -59,6 +59,7 @@ class DemoResult:
     """What came of it. ``steps`` are (name, seconds)."""
 
     case: SealedCase
+    facts: CaseFacts
     proof: tuple[Step, ...]
     reports: tuple[Delivery, ...]
     steps: tuple[tuple[str, float], ...]
@@ -106,8 +107,10 @@ async def run_demo(options: DemoOptions, progress: Progress) -> DemoResult:
             started = time.perf_counter()
             proof = await asyncio.to_thread(prove, case.sealed.path, house)
             steps.append(("verify", time.perf_counter() - started))
+            facts = house.describe(case)
         return DemoResult(
-            case=await asyncio.to_thread(read_case, case.sealed.path),
+            case=case,
+            facts=facts,
             proof=proof,
             reports=tuple(reports),
             steps=tuple(steps),

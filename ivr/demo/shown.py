@@ -120,7 +120,7 @@ def print_ending(result: DemoResult, console: Console, language: Language) -> No
     """The summary as the citizen gets it, and where everything lies."""
     words, case = WORDS[language], result.case
     console.print()
-    console.print(citizen_summary(case.facts, language, result.reports), markup=False)
+    console.print(citizen_summary(result.facts, language, result.reports), markup=False)
     good = sum(step.ok for step in result.proof)
     console.print(
         Text(f"{words['verified']}: ")

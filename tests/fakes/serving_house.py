@@ -54,7 +54,7 @@ mode = "listen"
 port = 0
 
 [call]
-close_after_silence_s = 2.0
+close_after_silence_s = 4.0
 no_audio_s = 3.0
 prompts = "{prompts}"
 

@@ -82,9 +82,9 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], Path]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of three megabytes. Mounting wants root, as CI has."""
+    """A file system of six megabytes. Mounting wants root, as CI has."""
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
