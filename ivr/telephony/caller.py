@@ -24,7 +24,7 @@ from ivr.telephony.caller_options import CallPlan, parse_arguments
 from ivr.telephony.pj_media import open_audio
 from ivr.telephony.pj_player import Prompt
 
-DONE, REFUSED, USAGE, ENVIRONMENT = 0, 1, 2, 3
+DONE, REFUSED, ENVIRONMENT = 0, 1, 3  # 2 is UsageError's
 _PUMP_MS = 5
 _BYE_PATIENCE_S = 2.0
 _REST_S = 0.2

@@ -249,10 +249,14 @@ async def test_a_prompt_goes_on_after_hold(
 
 
 async def test_an_invite_without_offer_gets_ours_and_its_answer_counts(
-    pool: WorkerPool, answer: Callable, door: UdpDoor
+    pool: WorkerPool, desk: Desk, answer: Callable, door: UdpDoor
 ) -> None:
     async with RawCaller(*pool.addresses[0]) as caller:
         caller.invite("")
+        ringing = await desk.next_line()
+        await ringing.ring()
+        await eventually(lambda: any(item.status == 180 for item in caller.responses))
+        desk.lines.put_nowait(ringing)
         taking = asyncio.create_task(answer())
         response = await caller.final()
         assert response.audio == (door.host, door.port)
@@ -271,3 +275,26 @@ async def test_an_offer_of_ours_that_stays_unanswered_ends_the_call(
         end = await facts.end()
         assert end.blame is Blame.UPSTREAM
         assert "no media was agreed" in end.reason
+
+
+async def test_an_update_before_the_answer_is_refused_and_the_call_goes_on(
+    pool: WorkerPool, desk: Desk, door: UdpDoor
+) -> None:
+    """Taken, it would leave the library in a state in which answering aborts the process."""
+    async with RawCaller(*pool.addresses[0]) as caller:
+        caller.invite()
+        line = await desk.next_line()
+        facts = Ledger(line, door)
+        await line.ring()
+        await eventually(lambda: caller.responses[-1:] != [] and caller.responses[-1].status == 180)
+        caller.to_tag = ";tag=" + (caller.responses[-1].header("To") or "").partition(";tag=")[2]
+        update = await caller.ask("UPDATE", caller.sdp(port=45678))
+        assert update.status >= 400
+        answering = asyncio.create_task(line.answer(door))
+        answered = await caller.final()
+        assert (answered.status, answered.audio) == (200, (door.host, door.port))
+        caller.send(caller.request("ACK", cseq=1))
+        await answering
+        await facts.until(lambda it: len(it.media) == 1)
+        assert facts.media[0].remote == ("127.0.0.1", caller.rtp_port)
+        await line.hang_up("done")

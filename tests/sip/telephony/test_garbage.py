@@ -56,6 +56,8 @@ async def test_mutated_messages_are_survived(pool: WorkerPool, desk: Desk, seed:
                 assert (await caller.ask("OPTIONS")).status == 200
     await eventually(lambda: pool.slots_in_use == 0, within_s=15)
     async with RawCaller(*pool.addresses[0]) as caller:
-        assert (await caller.call()).status == 486
+        while (await caller.call()).status == 503:  # noqa: ASYNC110 - the gate's bucket fills
+            await asyncio.sleep(0.05)
+        assert caller.responses[-1].status == 486
     dropping.cancel()
     assert pool.pids == pids

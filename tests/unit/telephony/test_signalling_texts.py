@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from ivr.facts.call import Blame
 from ivr.telephony import call_end, sdp, source_filter
+from ivr.telephony.admission import Progress, Refusal, overdue, refusal
 from ivr.telephony.channel import BrokenChannel, Decoder, encode
 from ivr.telephony.networks import is_from
+from ivr.telephony.sip_message import parse
 
 OURS = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=pjmedia\r\nt=0 0\r\n"
@@ -124,3 +126,48 @@ def test_without_a_bye_the_status_tells(
     end = call_end.from_status(status, "phrase", is_answered, is_confirmed)
     assert end.blame is blame
     assert json.dumps(end.reason)
+
+
+NOW = 1_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("progress", "reason", "is_upstream"),
+    [
+        (Progress(NOW - int(179e9), 0, 0, False), None, None),
+        (Progress(NOW - int(181e9), 0, 0, False), "nobody answered", False),
+        (Progress(1, NOW - int(7.9e9), 0, True), None, None),
+        (Progress(1, NOW - int(8.1e9), 0, True), "no ACK for our answer", True),
+        (Progress(1, 1, NOW - int(0.4e9), False), None, None),
+        (
+            Progress(1, 1, NOW - int(0.6e9), False),
+            "no media was agreed: our offer got no answer",
+            True,
+        ),
+        (Progress(1, 1, 1, True), None, None),
+    ],
+)
+def test_a_call_waits_so_long_and_no_longer(
+    progress: Progress, reason: str | None, is_upstream: bool | None
+) -> None:
+    late = overdue(progress, NOW, ack_timeout_s=8.0)
+    assert (late.reason if late else None) == reason
+    assert (late.is_upstream if late else None) == is_upstream
+
+
+@pytest.mark.parametrize(
+    ("raw", "host", "is_unreadable", "status"),
+    [
+        (b"INVITE sip:a SIP/2.0\r\nContent-Length: 2\r\n\r\nok", "10.1.1.1", False, None),
+        (b"INVITE sip:a SIP/2.0\r\nContent-Length: 3\r\n\r\nok", "10.1.1.1", False, 513),
+        (b"INVITE sip:a SIP/2.0\r\nX: " + b"x" * 4000, "10.1.1.1", False, 513),
+        (b"INVITE sip:a SIP/2.0\r\n\r\n", "10.1.1.1", True, 488),
+        (b"INVITE sip:a SIP/2.0\r\n\r\n", "192.0.2.1", True, 403),
+    ],
+    ids=["whole", "body cut", "too long", "description too long", "stranger"],
+)
+def test_an_invite_is_refused_at_the_door(
+    raw: bytes, host: str, is_unreadable: bool, status: int | None
+) -> None:
+    answer = refusal(parse(raw), len(raw), host, ("10.0.0.0/8",), is_unreadable)
+    assert (answer.status if isinstance(answer, Refusal) else None) == status
