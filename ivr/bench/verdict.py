@@ -169,7 +169,8 @@ def table(outcomes: Sequence[Outcome]) -> list[Row]:
     )
     for prefix, key in keys:
         for value in sorted({key(one) for one in outcomes}):
-            rows.append(count(prefix + value, [one for one in outcomes if key(one) == value]))
+            group = [one for one in outcomes if key(one) == value]
+            rows.append(count(prefix + value, group))
     return rows
 
 
@@ -187,7 +188,8 @@ def wilson(part: int, whole: int) -> tuple[float, float]:
 def render(outcomes: Sequence[Outcome]) -> str:
     """The table as text, with intervals for the whole set."""
     lines = [
-        f"{'group':32} {'scam':>4} {'other':>5} {'file P':>7} {'file R':>7} {'live P':>7} {'live R':>7}"
+        f"{'group':32} {'scam':>4} {'other':>5} "
+        + " ".join(f"{name:>7}" for name in ("file P", "file R", "live P", "live R"))
     ]
     for row in table(outcomes):
         shown = " ".join("      -" if math.isnan(f) else f"{f:7.3f}" for f in row.figures)

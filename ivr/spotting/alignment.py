@@ -108,7 +108,5 @@ def align(
 
 
 def _insertion(token: str, matching: Matching) -> Step:
-    cost = (
-        matching.function_cost if token in matching.function_words else matching.insert_cost
-    )
+    cost = matching.function_cost if token in matching.function_words else matching.insert_cost
     return Step("", token, "inserted", cost)

@@ -109,8 +109,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Automaton:
-    """The compiled rulebook.
-    """
+    """The compiled rulebook."""
 
     lexicon: Lexicon
     matching: Matching
@@ -135,7 +134,8 @@ def compile_rulebook(
         if on is None or phrase.valid_from is None or phrase.valid_from <= on.isoformat()
     ]
     lexicon = _lexicon(rulebook, phrases, region)
-    tree, targets = Tree(), []
+    tree = Tree()
+    targets: list[Target] = []
     widths = {
         f"{{{name}}}": max(len(item) for item in items) for name, items in rulebook.lists.items()
     }
@@ -189,16 +189,15 @@ def _add(
 ) -> None:
     for variant in variants:
         path = [None if symbol == GAP else lexicon.ids[symbol] for symbol in variant]
-        slots = sum(
-            widths[symbol] if is_list(symbol) else 1 for symbol in variant if symbol != GAP
-        )
+        slots = sum(widths[symbol] if is_list(symbol) else 1 for symbol in variant if symbol != GAP)
         tree.add(path, target, slots)
 
 
 def _list_tree(
     lists: Mapping[str, tuple[Variant, ...]], lexicon: Lexicon
 ) -> tuple[Tree, list[int]]:
-    tree, symbols = Tree(), []
+    tree = Tree()
+    symbols: list[int] = []
     for name, items in lists.items():
         for item in items:
             if len(item) > 1:

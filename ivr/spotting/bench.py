@@ -67,7 +67,8 @@ def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else resolve(Settings().spotting.rulebook)
     timing = measure(Rulebook.load(path))
     sys.stdout.write(
-        f"{timing.variants} variants, {timing.nodes} nodes, compiled in {timing.compile_ms:.0f} ms\n"
+        f"{timing.variants} variants, {timing.nodes} nodes, compiled in "
+        f"{timing.compile_ms:.0f} ms\n"
         f"one utterance of {SYLLABLES} syllables: median {timing.median_ms:.2f} ms, "
         f"95 % within {timing.p95_ms:.2f} ms ({timing.utterances} timed)\n"
     )

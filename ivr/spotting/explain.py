@@ -183,7 +183,8 @@ def render(explanation: Explanation) -> str:
     for hit in explanation.hits:
         marks = "".join([", negated" if hit.negated else "", ", quoted" if hit.quoted else ""])
         lines.append(
-            f"found {hit.concept} ({hit.stage.value}{marks}) in '{hit.heard}', score {hit.score:.2f}"
+            f"found {hit.concept} ({hit.stage.value}{marks}) in '{hit.heard}', "
+            f"score {hit.score:.2f}"
         )
     for one in explanation.candidates:
         sign = "+" if one.is_hit else "-"

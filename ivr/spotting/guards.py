@@ -76,7 +76,7 @@ class Guards:
                 continue
             length = max(1, self._guards.at(texts, place))
             reach = self._matching.guard_reach * (2 if length > 1 else 1)
-            for ahead in range(place + 1, min(len(tokens), place + length + reach)):
+            for ahead in range(place + length, min(len(tokens), place + length + reach)):
                 if tokens[ahead - 1].breaks or texts[ahead] in self._stops:
                     break
                 found[ahead] = max(found[ahead], strength)

@@ -5,6 +5,7 @@ with the cheapest way.  A path starts on a matching word and ends on one; in bet
 be inserted or, if it carries no meaning, be missing, at the rulebook's costs.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -67,10 +68,7 @@ class Matcher:
         lookup = self.automaton.lexicon.candidates
         candidates = [lookup(token.text, folded=folded) for token in tokens]
         starting: list[_Spans] = [
-            {
-                symbol: [_Span(place, place + 1, cost, 1, cost)]
-                for symbol, cost in candidates[place]
-            }
+            {symbol: [_Span(place, place + 1, cost, 1, cost)] for symbol, cost in candidates[place]}
             for place in range(len(tokens))
         ]
         self._add_list_entries(candidates, starting)
@@ -204,10 +202,13 @@ class _Search:
         last = self._gap_end[place]
         cost, slots, worst, start, inserted, skipped = path
         for symbol in children.keys() & self._where.keys():
-            for span in self._where[symbol]:
-                if place <= span.start <= last:
-                    leapt = (cost, slots, worst, start, inserted, skipped + span.start - place)
-                    self._take(children[symbol], leapt, [span])
+            spans = self._where[symbol]  # by start; a long text holds thousands of them
+            for number in range(bisect_left(spans, (place,)), len(spans)):
+                span = spans[number]
+                if span.start > last:
+                    break
+                leapt = (cost, slots, worst, start, inserted, skipped + span.start - place)
+                self._take(children[symbol], leapt, [span])
 
     def _accept(self, place: int, node: int, path: _Path) -> None:
         cost, slots, worst, _, _, skipped = path

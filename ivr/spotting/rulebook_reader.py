@@ -2,17 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import rfc8785
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from ivr.facts.judgement import Stage
-from ivr.spotting.rulebook import Concept, Limit, Matching, Phrase, Rulebook
-from ivr.spotting.syllable import canonical
+from ivr.spotting.matching_reader import read_matching
+from ivr.spotting.rulebook import Concept, Phrase, Rulebook
 from ivr.spotting.template import TemplateError, Variant, expand, is_list
 from ivr.spotting.yaml_nodes import Mistake, NodeReader
 
@@ -29,22 +28,6 @@ _CONCEPT: Final = (
     "sounds_like",
 )
 _PHRASE: Final = ("id", "say", "pretext", "weight", "region", "valid_from", "yes", "no", "note")
-_MATCHING: Final = (
-    "limits",
-    "insert_cost",
-    "delete_cost",
-    "function_cost",
-    "gap_words",
-    "gap_limit",
-    "join_s",
-    "function_words",
-    "droppable_words",
-    "guards",
-    "guard_limit",
-    "guard_reach",
-    "guard_excused_by",
-    "guard_stopped_by",
-)
 _REGIONS: Final = ("north", "central", "south")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PHRASE_ID = re.compile(r"[a-z][a-z0-9_.]*")
@@ -102,7 +85,7 @@ class _Reading:
             path=self._path,
             version=self._r.text(top.get("version"), "version"),
             sha256=hashlib.sha256(rfc8785.dumps(plain(root))).hexdigest(),
-            matching=self._matching(top.get("matching")),
+            matching=read_matching(self._r, top.get("matching")),
             pretexts=self._pretexts,
             lists=self._lists,
             concepts=concepts,
@@ -150,9 +133,7 @@ class _Reading:
         try:
             return expand(template)
         except TemplateError as problem:
-            self._r.mistakes.append(
-                Mistake(line, f"{where}: template '{template}'", str(problem))
-            )
+            self._r.mistakes.append(Mistake(line, f"{where}: template '{template}'", str(problem)))
             return ()
 
     def _variants(self, node: Node | None, where: str) -> tuple[tuple[str, ...], list[Variant]]:
@@ -266,55 +247,3 @@ class _Reading:
                 "add it under 'pretexts:' or use one of those",
             )
         return value
-
-    def _matching(self, node: Node | None) -> Matching:
-        table = self._r.mapping(node, "matching", _MATCHING)
-        if node is not None:
-            for key in ("limits", "guards", "function_words"):
-                self._r.required(table, key, node, "matching")
-
-        def number(key: str, default: float, high: float = 1.0) -> float:
-            return self._r.number(table.get(key), f"matching: {key}", default, 0.0, high)
-
-        def words(key: str) -> frozenset[str]:
-            return frozenset(canonical(t) for t, _ in self._r.texts(table.get(key), key))
-
-        return Matching(
-            limits=self._limits(table),
-            insert_cost=number("insert_cost", 0.3),
-            delete_cost=number("delete_cost", 0.45),
-            function_cost=number("function_cost", 0.2),
-            gap_words=int(number("gap_words", 4, 12)),
-            gap_limit=self._limit(table.get("gap_limit")) or Limit(0.03, 0.045),
-            join_s=number("join_s", 2.0, 30.0),
-            function_words=words("function_words"),
-            droppable_words=words("droppable_words"),
-            guards=words("guards"),
-            guard_limit=number("guard_limit", 0.04),
-            guard_reach=int(number("guard_reach", 6, 30)),
-            guard_excused_by=words("guard_excused_by"),
-            guard_stopped_by=words("guard_stopped_by"),
-        )
-
-    def _limit(self, node: Node | None) -> Limit | None:
-        if node is None:
-            return None
-        pair = node.value if isinstance(node, SequenceNode) else []
-        if len(pair) != 2 or not all(isinstance(part, ScalarNode) for part in pair):
-            self._r.wrong(node, "matching: limits and gap_limit", "write pairs as [mean, worst]")
-            return None
-        return Limit(
-            self._r.number(pair[0], "matching: limit, mean", 0.08, 0.0, 0.3),
-            self._r.number(pair[1], "matching: limit, worst", 0.15, 0.0, 0.5),
-        )
-
-    def _limits(self, table: Mapping[str, Node]) -> tuple[Limit, ...]:
-        node = table.get("limits")
-        found: list[Limit] = []
-        for item in node.value if isinstance(node, SequenceNode) else []:
-            limit = self._limit(item)
-            if limit is not None:
-                found.append(limit)
-        if node is not None and not found:
-            self._r.wrong(node, "matching: limits is empty", "write pairs as [mean, worst]")
-        return tuple(found) or (Limit(0.08, 0.15),)

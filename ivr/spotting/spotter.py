@@ -51,7 +51,7 @@ class Spotter:
         return session.hits
 
     def spot_text(self, text: str, leg: LegName = LegName.CALLER) -> tuple[PhraseHit, ...]:
-        """All hits of a text said by one speaker; times are made up, see `utterances_from_turns`."""
+        """All hits of one speaker's text; times are made up, see `utterances_from_turns`."""
         return self.spot(utterances_from_turns([(leg, text)]))
 
     def hits_in(

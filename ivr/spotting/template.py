@@ -103,22 +103,22 @@ def _sequence(tokens: _Tokens) -> list[Variant]:
 
 
 def _item(tokens: _Tokens) -> list[Variant]:
-    token = tokens.take()
-    if token in ("(", "["):
-        closing = ")" if token == "(" else "]"
+    sign = tokens.take()
+    if sign in ("(", "["):
+        closing = ")" if sign == "(" else "]"
         inside = _alternatives(tokens)
         if tokens.peek() != closing:
-            raise TemplateError(f"'{token}' is never closed by '{closing}'")
+            raise TemplateError(f"'{sign}' is never closed by '{closing}'")
         tokens.take()
-        if token == "(" and () in inside:
+        if sign == "(" and () in inside:
             raise TemplateError("an alternative in (…|…) is empty; use […] for what may be missing")
-        return [*inside, ()] if token == "[" else inside
-    if token in (GAP, "…"):
+        return [*inside, ()] if sign == "[" else inside
+    if sign in (GAP, "…"):
         return [(GAP,)]
-    if token.startswith("{"):
-        if not _LIST.fullmatch(token):
-            raise TemplateError(f"'{token}' is no list name; use small letters a-z and _")
-        return [(token,)]
-    if not _WORD.fullmatch(token):
-        raise TemplateError(f"'{token}' is neither a word nor one of ( | ) [ ] {{ }} ...")
-    return [(canonical(token),)]
+    if sign.startswith("{"):
+        if not _LIST.fullmatch(sign):
+            raise TemplateError(f"'{sign}' is no list name; use small letters a-z and _")
+        return [(sign,)]
+    if not _WORD.fullmatch(sign):
+        raise TemplateError(f"'{sign}' is neither a word nor one of ( | ) [ ] {{ }} ...")
+    return [(canonical(sign),)]

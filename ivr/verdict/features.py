@@ -108,7 +108,7 @@ class _Wording(NamedTuple):
 
     strength: float
     heard: str
-    index: int
+    place: int
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ class Evidence:
         wordings.append(_Wording(strength, heard, index))
         wordings.sort(key=lambda one: -one.strength)  # stable: of equals the earlier stays first
         kept = list({one.heard: one for one in reversed(wordings)}.values())
-        kept.sort(key=lambda one: (-one.strength, one.index))
+        kept.sort(key=lambda one: (-one.strength, one.place))
         group[hit.concept] = kept[: len(REPEATS)]
         missed = 1.0
         for wordings in group.values():
@@ -169,9 +169,9 @@ class Evidence:
     def _note_order(self, feature: Feature, hit: PhraseHit, strength: float) -> None:
         if strength < SUBSTANCE * 0.5:
             return
-        if feature in GROUNDS or hit.pretext is not None:
-            if self.first_ground_s is None:
-                self.first_ground_s = hit.start_s
+        is_ground = feature in GROUNDS or hit.pretext is not None
+        if is_ground and self.first_ground_s is None:
+            self.first_ground_s = hit.start_s
         if feature in PRESSES:
             self.last_press_s = hit.start_s
 
@@ -186,7 +186,12 @@ class Evidence:
         group = self._best.get(feature, {})
         return tuple(
             sorted(
-                {one.index for wordings in group.values() for one in wordings if one.strength >= 0.05}
+                {
+                    one.place
+                    for wordings in group.values()
+                    for one in wordings
+                    if one.strength >= 0.05
+                }
             )
         )
 

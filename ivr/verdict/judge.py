@@ -15,9 +15,7 @@ from ivr.verdict.scoring import score
 
 SPAM_STRENGTH: Final = 0.45
 MARKED_SHARE: Final = 0.05  # Vietnamese without any mark is rare below one word in twenty
-SCAM_STAGES: Final = tuple(
-    stage for stage in Stage if stage not in (Stage.COUNTER, Stage.ADVERT)
-)
+SCAM_STAGES: Final = tuple(stage for stage in Stage if stage not in (Stage.COUNTER, Stage.ADVERT))
 
 
 @dataclass(slots=True)
@@ -93,9 +91,7 @@ class SequenceJudge:
             if hit.leg is LegName.AGENT:
                 continue
             trial.evidence.add(index, hit, is_suspect=hit.leg is suspect)
-            trial.score = score(
-                trial.evidence, settings.live_threshold, settings.filing_threshold
-            )
+            trial.score = score(trial.evidence, settings.live_threshold, settings.filing_threshold)
             level = self._level(trial.score)
             if level is not Level.NONE and trial.live_at_s is None:
                 trial.live_at_s = hit.end_s

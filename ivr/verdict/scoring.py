@@ -42,9 +42,7 @@ LIVE_CONCEPTS: Final = 2
 
 
 def log_odds(evidence: Evidence) -> float:
-    total = BIAS + sum(
-        weight * evidence.strength(feature) for feature, weight in WEIGHTS.items()
-    )
+    total = BIAS + sum(weight * evidence.strength(feature) for feature, weight in WEIGHTS.items())
     return total + TIE * evidence.strongest(GROUNDS) * evidence.strongest(PRESSES)
 
 
