@@ -137,7 +137,7 @@ class LegEar:
 
     @property
     def lag_s(self) -> float:
-        """Seconds of sound that were fed but not worked off yet."""
+        """Seconds of sound fed but not worked off yet."""
         return (self._queued + self._unacknowledged) / (self._rate_hz or 8000)
 
     def feed(self, frame: AudioFrame) -> None:
@@ -281,11 +281,10 @@ class LegEar:
     def _lose(self, why: str) -> None:
         """What was sent and is not settled will not be heard live any more. A partial that is
         out is taken back: listening again to the span will say it properly."""
-        rate_hz = self._rate_hz or 8000
-        self._missed.add(self._settled / rate_hz, self._sent_end / rate_hz, why)
+        if self._rate_hz:
+            self._missed.add(self._settled / self._rate_hz, self._sent_end / self._rate_hz, why)
         self._settled = self._sent_end
         self._unacknowledged = 0
-        if self._partial_index is not None:
-            index = self._partial_index
+        if (index := self._partial_index) is not None:
             self._put(Heard(index, is_final=True, words=()))
             self._next_index = index + 1

@@ -9,6 +9,7 @@ line, ``ready`` or ``error``.
 """
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import json
@@ -65,7 +66,8 @@ class Host:
         self._engine = engine
         self._settings = settings
         self._selector = selectors.DefaultSelector()
-        self._children = [Child(_listen(f"{socket_path}.{number}")) for number in range(n)]
+        self._paths = [Path(f"{socket_path}.{number}") for number in range(n)]
+        self._children = [Child(_listen(path)) for path in self._paths]
 
     def run(self) -> None:
         gc.collect()
@@ -83,6 +85,8 @@ class Host:
                 if child.pid:
                     os.kill(child.pid, signal.SIGKILL)
                     os.waitpid(child.pid, 0)
+            for path in self._paths:
+                path.unlink(missing_ok=True)
 
     def _serve_once(self) -> bool:
         """Returns False when the parent is gone."""
@@ -146,9 +150,9 @@ class Host:
         child.pid, child.beat = 0, -1
 
 
-def _listen(path: str) -> socket.socket:
+def _listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
+    listener.bind(str(path))
     listener.listen(128)
     return listener
 
@@ -186,6 +190,8 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps({"error": problem.as_dict()}) + "\n")
         return problem.exit_code
     Host(engine, settings, given.socket, given.processes, given.hang_s).run()
+    with contextlib.suppress(OSError):  # the parent made the folder, and removes it when it lives
+        Path(given.socket).parent.rmdir()
     return 0
 
 

@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def host(model_path: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    with start(model_path, tmp_path, "--hang-s=1.5") as process:
+    with start(model_path, tmp_path, "--hang-s=1.0") as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline()) == {"ready": True}
         yield process
@@ -64,7 +64,7 @@ def test_a_process_that_shows_no_life_is_replaced(host: subprocess.Popen[str]) -
 
 def test_idle_processes_are_left_alone(host: subprocess.Popen[str]) -> None:
     before = children_of(host.pid)
-    end = time.monotonic() + 2.5  # longer than the time after which a hanging one is killed
+    end = time.monotonic() + 1.6  # longer than the time after which a hanging one is killed
     while time.monotonic() < end:
         assert children_of(host.pid) == before
         time.sleep(0.1)
@@ -84,13 +84,14 @@ def test_processes_that_die_young_are_replaced_ever_more_slowly(
     assert gaps[3] > 2 * gaps[1]
 
 
-def test_it_ends_with_its_standard_input(host: subprocess.Popen[str]) -> None:
+def test_it_ends_with_its_standard_input(host: subprocess.Popen[str], tmp_path: Path) -> None:
     children = children_of(host.pid)
     assert host.stdin is not None
     host.stdin.close()
     host.stdin = None
     assert host.wait(DEADLINE_S) == 0
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "their end")
+    assert not tmp_path.exists(), "the folder of its sockets is left behind"
 
 
 def test_a_broken_model_is_one_line_and_exit_3(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_word_times_are_the_leg_s_within_150_ms(
 
 
 @pytest.mark.parametrize("name", ["silence_then_speech", "noise_then_speech", "demand"])
-@pytest.mark.parametrize("noise_s", [0.0, 0.3, 1.7, 7.3])
+@pytest.mark.parametrize("noise_s", [0.0, 0.3, 3.7])
 def test_the_first_word_is_never_clipped(
     engine: Engine, lane_settings: LaneSettings, clip: Clip, name: str, noise_s: float
 ) -> None:
@@ -85,7 +85,7 @@ def test_speech_from_the_very_first_sample_is_heard_whole(lane: Lane, clip: Clip
     assert text(hear(lane, spoken)) == "yêu cầu anh chuyển tiền"
 
 
-@pytest.mark.parametrize("size", [1, 37, 80, 161, 240, 1600, 7001])
+@pytest.mark.parametrize("size", [1, 37, 240, 7001])
 def test_the_result_does_not_depend_on_the_frame_size(
     engine: Engine, lane_settings: LaneSettings, clip: Clip, size: int
 ) -> None:
