@@ -11,7 +11,7 @@ from typing import Final
 
 from ivr.verdict.features import GROUNDS, PRESSES, SUBSTANCE, Evidence, Feature
 
-BIAS: Final = -3.0
+BIAS: Final = -2.8
 WEIGHTS: Final = MappingProxyType(
     {
         Feature.CLAIM: 1.5,
@@ -33,7 +33,7 @@ WEIGHTS: Final = MappingProxyType(
         Feature.IN_PERSON: -2.2,
         Feature.EVERYDAY: -1.6,
         Feature.DENIAL: -1.2,
-        Feature.ADVERT: -1.5,
+        Feature.ADVERT: -1.0,
     }
 )
 TIE: Final = 2.2  # a ground and a demand or threat of the same caller: more than their sum
@@ -43,6 +43,12 @@ LIVE_CONCEPTS: Final = 2
 
 def log_odds(evidence: Evidence) -> float:
     total = BIAS + sum(weight * evidence.strength(feature) for feature, weight in WEIGHTS.items())
+    # the same words often claim a police office and an office: they count once
+    total -= (
+        WEIGHTS[Feature.OFFICE]
+        * evidence.strength(Feature.OFFICE)
+        * evidence.strength(Feature.CLAIM)
+    )
     return total + TIE * evidence.strongest(GROUNDS) * evidence.strongest(PRESSES)
 
 
