@@ -11,32 +11,32 @@ from typing import Final
 
 from ivr.verdict.features import GROUNDS, PRESSES, SUBSTANCE, Evidence, Feature
 
-BIAS: Final = -2.8
+BIAS: Final = -3.5
 WEIGHTS: Final = MappingProxyType(
     {
         Feature.CLAIM: 1.5,
-        Feature.OFFICE: 1.2,
-        Feature.PRETEXT: 2.4,
+        Feature.OFFICE: 1.3,
+        Feature.PRETEXT: 3.2,
         Feature.ACCUSATION: 1.8,
         Feature.THREAT: 1.5,
-        Feature.PRESSURE: 1.2,
-        Feature.ISOLATION: 2.5,
-        Feature.INSTRUCTION: 1.4,
-        Feature.CONTROL: 2.7,
-        Feature.MONEY: 2.2,
-        Feature.SECRET: 2.3,
-        Feature.DATA: 1.6,
+        Feature.PRESSURE: 1.4,
+        Feature.ISOLATION: 2.7,
+        Feature.INSTRUCTION: 1.5,
+        Feature.CONTROL: 2.9,
+        Feature.MONEY: 2.6,
+        Feature.SECRET: 2.5,
+        Feature.DATA: 1.8,
         Feature.ADVICE: -3.4,
         Feature.RETELLING: -4.0,
         Feature.REPORT: -3.6,
         Feature.FAMILY: -2.0,
-        Feature.IN_PERSON: -2.2,
+        Feature.IN_PERSON: -2.8,
         Feature.EVERYDAY: -1.6,
         Feature.DENIAL: -1.2,
         Feature.ADVERT: -1.0,
     }
 )
-TIE: Final = 2.2  # a ground and a demand or threat of the same caller: more than their sum
+TIE: Final = 2.7  # a ground and a demand or threat of the same caller: more than their sum
 FILING_CONCEPTS: Final = 3
 LIVE_CONCEPTS: Final = 2
 
