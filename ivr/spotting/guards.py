@@ -18,6 +18,8 @@ from ivr.spotting.tokens import Token
 
 UNCERTAIN_LIMIT: Final = 0.06  # khôn, khồng… but not công (0.11) or dừng (0.27)
 UNCERTAIN_FACTOR: Final = 0.7
+ZERO: Final = "không"  # beside another digit it is a nought, not a "no"
+_NUMBERS: Final = frozenset(("hai", "ba", "bốn", "năm", "sáu", "bảy", "tám", "chín"))
 
 
 class Denial(IntEnum):
@@ -83,6 +85,8 @@ class Guards:
         return found
 
     def _strength(self, texts: Sequence[str], place: int, *, folded: bool) -> Denial:
+        if texts[place] == ZERO and _NUMBERS & set(texts[max(0, place - 1) : place + 2]):
+            return Denial.NONE
         if self._guards.at(texts, place):
             return Denial.SURE
         word = texts[place]

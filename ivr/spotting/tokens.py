@@ -59,8 +59,8 @@ class Token:
 
 
 def spoken(number: str) -> list[str]:
-    """Digits as they are said: up to two as a number, round thousands with their unit, the rest
-    digit by digit (telephone and card numbers, short codes).
+    """Digits as they are said: up to two as a number, round hundreds and thousands with their unit,
+    the rest digit by digit (telephone and card numbers, short codes).
 
     >>> " ".join(spoken("22000"))
     'hai mươi hai nghìn'
@@ -73,6 +73,8 @@ def spoken(number: str) -> list[str]:
     if len(digits) == 2 and digits[0] != "0":
         tens = ["mười"] if digits[0] == "1" else [_DIGITS[int(digits[0])], "mươi"]
         return tens if digits[1] == "0" else [*tens, _DIGITS[int(digits[1])]]
+    if len(digits) == 3 and digits[0] != "0" and digits[2] == "0":
+        return [_DIGITS[int(digits[0])], "trăm", *(spoken(digits[1:]) if digits[1] != "0" else [])]
     return [_DIGITS[int(digit)] for digit in digits if digit.isdigit() and digit.isascii()]
 
 

@@ -22,6 +22,8 @@ from ivr.spotting.tokens import spoken, syllables, tokenize, utterances_from_tur
         ("15", "mười năm"),
         ("0912", "không chín một hai"),
         ("3000000", "ba triệu"),
+        ("500", "năm trăm"),
+        ("230", "hai trăm ba mươi"),
         ("**21*", "sao sao hai mươi một sao"),
         ("OTP?", "otp"),
         ("😀", ""),
