@@ -11,11 +11,14 @@ KNOCK_EVERY_S: Final = 0.2
 KNOCKS: Final = 150
 """Half a minute; an agent that has nothing to say (listening only) is then left alone."""
 
+BURST: Final = 12
+"""pjsua2 follows a new source after 10 packets (PJMEDIA_RTP_NAT_PROBATION_CNT)."""
+
 _FRAME: Final = RATE_HZ // 50
 
 
 class Knock:
-    """20 ms of silence, sent from our inside socket until the agent's packets come to us.
+    """Some silence, sent from our inside socket until the agent's packets come to us.
 
     Its SDP told pjsua2 to send to the other side directly; the packets of the other side, which
     come through us, would change that, but the other side may be silent.
@@ -47,11 +50,14 @@ class Knock:
         """Args: now: monotonic seconds."""
         return self._left > 0 and now - self._last_at >= KNOCK_EVERY_S
 
-    def packet(self, now: float) -> bytes:
-        """The next packet to send; counts as sent."""
-        assert self._payload_type is not None
+    def packets(self, now: float) -> list[bytes]:
+        """The next packets to send, of 20 ms each; they count as sent."""
         self._left -= 1
         self._last_at = now
+        return [self._packet() for _ in range(BURST)]
+
+    def _packet(self) -> bytes:
+        assert self._payload_type is not None
         self._sequence = (self._sequence + 1) % 0x10000
         self._timestamp = (self._timestamp + _FRAME) % (1 << 32)
         return pack_rtp(

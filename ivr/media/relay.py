@@ -78,7 +78,8 @@ class Relay:
         self.own.advance(now_ns)
         is_held = self._has_heard and now - self.last_at[self.remote.leg] < KNOCK_EVERY_S
         if self._agent is not None and self._knock.is_due(now) and not is_held:
-            self._send(self._inside.rtp, self._knock.packet(now), self._agent)
+            for packet in self._knock.packets(now):
+                self._send(self._inside.rtp, packet, self._agent)
 
     def _rtp_from_remote(self, arrival: Arrival, port: Port) -> None:
         packet = parse_rtp(arrival.payload)

@@ -34,6 +34,7 @@ class Owner:
     emit: Callable[[Message], None]
     forget: Callable[[int], None]
     rest: Callable[[Prompt], None]
+    real: Callable[[tuple[str, int]], tuple[str, int]]
 
 
 def guarded(
@@ -181,7 +182,7 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
     @guarded
     def onCallMediaState(self, _prm: Any) -> None:
         """Media was agreed, or agreed anew: conference slots changed, so connect again."""
-        fact = media_fact(self, self.source, self._remote)
+        fact = media_fact(self, self.source, self._remote, self.owner.real)
         if fact is None:
             self.owner.emit({"type": "media_failed", "serial": self.serial})
             return

@@ -22,11 +22,16 @@ _SERVICE_UNAVAILABLE = 503
 NEW_CALLS_PER_S = 16.0
 NEW_CALLS_AT_ONCE = 8.0
 """Token bucket: at most 16 new calls in any half second, 32 of the 64 places, beside 8 in use."""
-_OnRxRequest = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+OnRxRequest = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 
-class _PjStr(ctypes.Structure):
-    _fields_ = (("ptr", ctypes.c_char_p), ("slen", ctypes.c_ssize_t))
+class PjStr(ctypes.Structure):
+    """``pj_str_t``: text by address and length, not ended by a zero."""
+
+    _fields_ = (("ptr", ctypes.c_void_p), ("slen", ctypes.c_ssize_t))
+
+
+_NAME = ctypes.create_string_buffer(b"mod-ivr-gate")
 
 
 class _List(ctypes.Structure):
@@ -35,20 +40,20 @@ class _List(ctypes.Structure):
     _fields_ = (("prev", ctypes.c_void_p), ("next", ctypes.c_void_p))
 
 
-class _Module(ctypes.Structure):
+class Module(ctypes.Structure):
     """``struct pjsip_module`` of sip_module.h, unchanged since PJSIP 1.0."""
 
     _fields_ = (
         ("prev", ctypes.c_void_p),
         ("next", ctypes.c_void_p),
-        ("name", _PjStr),
+        ("name", PjStr),
         ("id", ctypes.c_int),
         ("priority", ctypes.c_int),
         ("load", ctypes.c_void_p),
         ("start", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
         ("unload", ctypes.c_void_p),
-        ("on_rx_request", _OnRxRequest),
+        ("on_rx_request", OnRxRequest),
         ("on_rx_response", ctypes.c_void_p),
         ("on_tx_request", ctypes.c_void_p),
         ("on_tx_response", ctypes.c_void_p),
@@ -105,9 +110,9 @@ class Gate:
         self._headers.prev = self._headers.next = self._headers_at
         retry_after = library.pjsip_retry_after_hdr_create(pool, retry_after_s)
         library.pj_list_insert_before(self._headers_at, retry_after)
-        self._callback = _OnRxRequest(self._on_rx_request)
-        self._module = _Module(
-            name=_PjStr(b"mod-ivr-gate", 12),
+        self._callback = OnRxRequest(self._on_rx_request)
+        self._module = Module(
+            name=PjStr(ctypes.addressof(_NAME), 12),
             id=-1,
             priority=_BEFORE_APPLICATION,
             on_rx_request=self._callback,

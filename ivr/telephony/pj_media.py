@@ -1,5 +1,6 @@
 """What a call's media were agreed to be, read from pjsua2 after each offer and answer."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pjsua2 as pj
@@ -23,11 +24,17 @@ def open_audio(call: Any) -> Any:
     return None
 
 
-def media_fact(call: Any, signalled_from: str, last_remote: tuple[str, int]) -> Message | None:
+def media_fact(
+    call: Any,
+    signalled_from: str,
+    last_remote: tuple[str, int],
+    real: Callable[[tuple[str, int]], tuple[str, int]],
+) -> Message | None:
     """The ``media`` message for the pool, or None when no audio was agreed.
 
     Args:
         last_remote: where the other side listened before; both directions off tell no address.
+        real: the other side's own address for the one that pj was shown.
     """
     info = call.getInfo()
     audio = next((m for m in info.media if m.type == pj.PJMEDIA_TYPE_AUDIO), None)
@@ -38,7 +45,7 @@ def media_fact(call: Any, signalled_from: str, last_remote: tuple[str, int]) -> 
     try:
         stream = call.getStreamInfo(audio.index)
         direction = _DIRECTIONS[stream.dir]
-        remote = split_host_port(stream.remoteRtpAddress)
+        remote = real(split_host_port(stream.remoteRtpAddress))
         payload_types[str(stream.rxPt)] = (stream.codecName, int(stream.codecClockRate))
         if stream.audRxEventPt >= 0:
             payload_types[str(stream.audRxEventPt)] = ("telephone-event", 8000)

@@ -25,6 +25,7 @@ from ivr.telephony import admission, pj_endpoint, source_filter
 from ivr.telephony.channel import BrokenChannel, Decoder, Message, encode
 from ivr.telephony.pj_call import AgentCall, Owner
 from ivr.telephony.pj_gate import Gate
+from ivr.telephony.pj_offer import HiddenMedia
 from ivr.telephony.pj_player import Prompt, RestingPlace
 from ivr.telephony.sdp import split_host_port
 from ivr.telephony.sip_message import parse
@@ -67,10 +68,12 @@ class Worker:
         self._is_running = True
         self._alive_at = 0.0
         self._resting = RestingPlace()
-        self._owner = Owner(self._emit, self._forget, self._resting.lay)
         self._stack = pj_endpoint.start(
             config.bind, config.port, config.user_agent, config.transaction_timeout_s
         )
+        self._hidden = HiddenMedia(self._stack.library)
+        self._hidden.register()
+        self._owner = Owner(self._emit, self._forget, self._resting.lay, self._hidden.real)
         self._gate = Gate(self._stack.library, config.retry_after_s)
         if not self._gate.register():
             self._log("gate not registered: a full worker answers 486", "")

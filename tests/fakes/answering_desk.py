@@ -82,12 +82,12 @@ class Ledger:
         self.keys: list[Dtmf] = []
         self.media: list[MediaAgreed] = []
         self.closed: CallClosed | None = None
-        self._line, self._door = line, door
+        self.line, self._door = line, door
         self._changed = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        async for fact in self._line.events():
+        async for fact in self.line.events():
             async with self._changed:
                 if isinstance(fact, Dtmf):
                     self.keys.append(fact)

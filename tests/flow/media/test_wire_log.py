@@ -23,6 +23,7 @@ from ivr.errors import MediaError
 from ivr.facts.call import LegName
 from ivr.media.chain import verify_chain
 from ivr.media.datagrams import Flow
+from ivr.media.knock import BURST
 from ivr.media.pcapng import enhanced_packet
 from ivr.media.recordings import read_samples, write_recordings
 from ivr.media.repair import repair, wire_log_at
@@ -433,7 +434,7 @@ async def test_a_call_on_a_full_disk_goes_on_and_says_what_it_lacks(tmp_path: Pa
     (caller,) = (r for leg, r in call.recordings.items() if leg == "caller")
     assert not caller.is_complete
     assert 0 < caller.stats.accepted < 60
-    assert call.agent_heard[1:] == [shot.data for shot in shots]
+    assert call.agent_heard[BURST:] == [shot.data for shot in shots]
     assert len(call.incomplete_reasons) == 1
     assert f"{len(shots) - caller.stats.accepted} packets are missing" in call.incomplete_reasons[0]
     assert verify_chain(call.wire.path, call.wire.chain_path).is_intact

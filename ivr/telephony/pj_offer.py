@@ -1,0 +1,196 @@
+"""A pjsip module that hides the other side's media address from pjsua2.
+
+pjsua2 sends its first RTP packets to the address in the other side's SDP, directly, and follows
+the source of what it hears only later. Those first packets would pass the RTP door by, and a
+caller that follows their source would send its own packets past the door as well: audio that
+nobody recorded. So every description that arrives is parsed before pjsua sees it (the result is
+kept in the message by ``pjsip_rdata_get_sdp_info``, which pjsua asks again), and its addresses
+are replaced by one of ``127.66.0.0/16``, port 9, where nobody listens. The message itself stays
+as it came. From the first packet that the door passes on, pjsua2 answers to the door.
+
+Offsets are those of ``struct pjmedia_sdp_session`` (sdp.h) on a 64-bit machine; `HiddenMedia`
+reads a description of its own with them before it is used.
+"""
+
+import ctypes
+from collections import OrderedDict
+
+from ivr.errors import TelephonyError
+from ivr.telephony.pj_gate import Module, OnRxRequest, PjStr
+
+DISCARD_PORT = 9  # RFC 863
+KEPT = 1024
+"""Replaced addresses that are remembered; a worker has four calls and few descriptions each."""
+_BEFORE_TRANSACTIONS = 15  # PJSIP_MOD_PRIORITY_TSX_LAYER is 16 (sip_module.h)
+_WITH_SDP = (b"Request msg INVITE/", b"Request msg ACK/", b"Request msg UPDATE/")
+_SDP_IN_INFO = 24
+_SESSION_CONN, _MEDIA_COUNT, _MEDIA = 96, 712, 720
+_DESC_PORT, _MEDIA_CONN, _ATTR_COUNT, _ATTRS = 16, 560, 608, 616
+_ADDR_TYPE, _ADDR = 16, 32
+_PROBE = (
+    b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
+    b"m=audio 4000 RTP/AVP 8\r\nc=IN IP4 192.0.2.3\r\na=rtcp:4007\r\na=ptime:20\r\n"
+    b"m=audio 4002 RTP/AVP 0\r\n"
+)
+
+Address = tuple[str, int]
+
+
+def _pointer(at: int) -> int:
+    return ctypes.c_void_p.from_address(at).value or 0
+
+
+def _number(at: int) -> int:
+    return ctypes.c_uint.from_address(at).value
+
+
+class _Connection:
+    """A ``c=`` line in memory."""
+
+    def __init__(self, at: int) -> None:
+        self._kind = PjStr.from_address(at + _ADDR_TYPE)
+        self._address = PjStr.from_address(at + _ADDR)
+
+    @property
+    def address(self) -> str:
+        raw = ctypes.string_at(self._address.ptr, max(0, self._address.slen))
+        return raw.decode("ascii", "replace")
+
+    def become(self, address: ctypes.Array[ctypes.c_char]) -> None:
+        """Point at another IPv4 address, unless this one means hold (0.0.0.0, RFC 3264)."""
+        if self.address == "0.0.0.0":  # noqa: S104 - compared, not bound
+            return
+        self._kind.ptr, self._kind.slen = ctypes.addressof(_IP4), 3
+        self._address.ptr = ctypes.addressof(address)
+        self._address.slen = len(address.value)
+
+
+_IP4 = ctypes.create_string_buffer(b"IP4")
+
+
+class HiddenMedia:
+    """The module and its memory of what it replaced. Lives as long as the process.
+
+    Raises:
+        TelephonyError: the library lays out its descriptions in another way.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        library.pjsip_rdata_get_sdp_info.restype = ctypes.c_void_p
+        library.pjsip_rdata_get_sdp_info.argtypes = [ctypes.c_void_p]
+        library.pjmedia_sdp_parse.argtypes = [
+            *(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p)
+        ]
+        library.pjmedia_sdp_attr_remove_all.argtypes = [
+            *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
+        ]
+        self._real: OrderedDict[str, Address] = OrderedDict()
+        self._buffers: OrderedDict[str, ctypes.Array[ctypes.c_char]] = OrderedDict()
+        self._count = 0
+        self._check_layout()
+        self._callback = OnRxRequest(self._on_rx_request)
+        self._module = Module(
+            name=PjStr(ctypes.addressof(_NAME), 13),
+            id=-1,
+            priority=_BEFORE_TRANSACTIONS,
+            on_rx_request=self._callback,
+        )
+
+    def register(self) -> None:
+        """Put the module in its place; to be called between libInit and the first event.
+
+        Raises:
+            TelephonyError: pjsip refused it.
+        """
+        endpoint = self._library.pjsua_get_pjsip_endpt()
+        if self._library.pjsip_endpt_register_module(endpoint, ctypes.addressof(self._module)):
+            raise _unfit("pjsip refused the module")
+
+    def real(self, shown: Address) -> Address:
+        """The other side's own address for one that pjsua2 was shown."""
+        return self._real.get(shown[0], shown)
+
+    def _on_rx_request(self, rdata: int) -> int:
+        """Always 0: the message goes on to pjsua."""
+        info = self._library.pjsip_rx_data_get_info(rdata)
+        if info.startswith(_WITH_SDP):
+            found = self._library.pjsip_rdata_get_sdp_info(rdata)
+            session = _pointer(found + _SDP_IN_INFO) if found else 0
+            if session:
+                self._hide(session)
+        return 0
+
+    def _hide(self, session: int) -> None:
+        streams = _streams(session)
+        at_session = _pointer(session + _SESSION_CONN)
+        shown = self._next_address()
+        for stream in streams:
+            own = _pointer(stream + _MEDIA_CONN) or at_session
+            port = ctypes.c_uint16.from_address(stream + _DESC_PORT)
+            if own and port.value and shown not in self._real:
+                self._remember(shown, (_Connection(own).address, port.value))
+            if port.value:
+                port.value = DISCARD_PORT
+            # RFC 3605: a port of its own for RTCP would name the other side again
+            self._library.pjmedia_sdp_attr_remove_all(
+                stream + _ATTR_COUNT, stream + _ATTRS, b"rtcp"
+            )
+        buffer = self._buffers[shown] = ctypes.create_string_buffer(shown.encode())
+        connections = {at_session, *(_pointer(stream + _MEDIA_CONN) for stream in streams)} - {0}
+        for connection in connections:
+            _Connection(connection).become(buffer)
+        while len(self._buffers) > KEPT:
+            self._buffers.popitem(last=False)
+
+    def _next_address(self) -> str:
+        self._count = self._count % 0xFFFE + 1
+        return f"127.66.{self._count >> 8}.{self._count & 0xFF}"
+
+    def _remember(self, shown: str, real: Address) -> None:
+        self._real[shown] = real
+        while len(self._real) > KEPT:
+            self._real.popitem(last=False)
+
+    def _check_layout(self) -> None:
+        """Read, and hide, a description whose content is known."""
+        pool = self._library.pjsua_pool_create(b"ivr-offer", 4096, 4096)
+        text = ctypes.create_string_buffer(_PROBE)
+        session = ctypes.c_void_p()
+        self._library.pjmedia_sdp_parse(pool, text, len(_PROBE), ctypes.byref(session))
+        at = session.value or 0
+        if not at or _number(at + _MEDIA_COUNT) != 2:
+            raise _unfit("the number of streams is not where it should be")
+        first, second = _streams(at)
+        at_session, own = _pointer(at + _SESSION_CONN), _pointer(first + _MEDIA_CONN)
+        read = (
+            _Connection(at_session).address,
+            _Connection(own).address,
+            _pointer(second + _MEDIA_CONN),
+            *(ctypes.c_uint16.from_address(s + _DESC_PORT).value for s in (first, second)),
+            _number(first + _ATTR_COUNT),
+        )
+        if read != ("192.0.2.2", "192.0.2.3", 0, 4000, 4002, 2):
+            raise _unfit("addresses, ports or attributes are not where they should be")
+        self._hide(at)
+        shown = _Connection(own).address
+        if self.real((shown, DISCARD_PORT)) != ("192.0.2.3", 4000):
+            raise _unfit("a hidden address was not found again")
+        if _Connection(at_session).address != shown or _number(first + _ATTR_COUNT) != 1:
+            raise _unfit("a description was not hidden whole")
+
+
+_NAME = ctypes.create_string_buffer(b"mod-ivr-offer")
+
+
+def _streams(session: int) -> list[int]:
+    count = min(16, _number(session + _MEDIA_COUNT))  # PJMEDIA_MAX_SDP_MEDIA
+    return [_pointer(session + _MEDIA + 8 * n) for n in range(count)]
+
+
+def _unfit(why: str) -> TelephonyError:
+    return TelephonyError(
+        "The SIP library cannot be kept from sending past the RTP door.",
+        why=f"{why}: pjsua2-python is not the version this program was made for",
+        remedy="Install the pinned one: scripts/setup.",
+    )
