@@ -39,7 +39,12 @@ def verdict(
     errors: int = typer.Option(0, "--errors", help="Also show so many wrong dialogues."),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Precision and recall of the verdict at both levels, by region and pretext (text only)."""
+    """Precision and recall of the verdict at both levels, by region and pretext (text only); false
+    filings in hours of hard negatives, and the warning relative to the demand.
+
+    With --json one object for each row, then one with the rest.
+    """
+    from ivr.bench import relations
     from ivr.bench.verdict import evaluate, mistakes, read_dialogues, render, table
     from ivr.spotting.rulebook import Rulebook
     from ivr.spotting.spotter import Spotter
@@ -50,8 +55,11 @@ def verdict(
     if as_json:
         for row in table(outcomes):
             print_json(asdict(row))
+        print_json(relations.as_json(relations.timed_by_text(outcomes)))
         return
     console.print(render(outcomes), markup=False)
+    console.print("\nWith made-up speaking times:", markup=False)
+    console.print(relations.render(relations.timed_by_text(outcomes)), markup=False)
     for one in mistakes(outcomes)[:errors]:
         label, judged = one.dialogue.label, one.verdict
         console.print(f"\n{one.dialogue.name} {label} -> {judged.label} {judged.score:.2f}")
@@ -59,3 +67,42 @@ def verdict(
             heard = ", ".join(one.hits[n].heard for n in reason.hits)
             sign = "-" if reason.is_against else "+"
             console.print(f"  {sign} {reason.code}: {heard}", markup=False)
+
+
+@app.command()
+def hearing(
+    ctx: typer.Context,
+    folder: Path = typer.Argument(
+        PROJECT_ROOT / "build/voiced/tuning", help="A set made by scripts/make_voiced_set."
+    ),
+    limit: int | None = typer.Option(None, "--limit", min=1, help="Only so many calls of it."),
+    minutes: float = typer.Option(15.0, "--minutes", min=0.1, help="Begin no call after so long."),
+    model: Path | None = typer.Option(None, "--model", help="Model directory to use."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Voiced calls through the real recognisers: syllable errors, phrases, verdict, warnings.
+
+    Says which world the speech is from; prints no word of any call.
+    """
+    from rich.progress import Progress
+
+    from ivr.bench.hearing import measure
+    from ivr.bench.hearing_tables import figures, render
+
+    settings = context.of(ctx).settings
+    if model is not None:
+        recognition = settings.recognition.model_copy(update={"model": model})
+        settings = settings.model_copy(update={"recognition": recognition})
+    with Progress(console=progress, transient=True) as bar:
+        task = bar.add_task("hearing", total=None)
+
+        def tell(done: int, calls: int) -> None:
+            bar.update(task, completed=done, total=calls)
+
+        heard = run(
+            measure(folder, settings, limit=limit, longest_s=60 * minutes, on_progress=tell)
+        )
+    if as_json:
+        print_json(figures(heard))
+    else:
+        console.print(render(heard), markup=False)
