@@ -69,10 +69,10 @@ def _train(args: argparse.Namespace) -> None:
     priors = training.log_priors(stream)
 
     def keep() -> None:
-        training.save(space.network_so_far, network, settings, priors)
+        training.save(space.network_so_far, network, settings, priors, 0)
 
     steps = training.train(network, stream, plan, keep)
-    training.save(space.network, network, settings, priors)
+    training.save(space.network, network, settings, priors, steps)
     score = training.score_frames(network, read_stream(space.validation, settings))
     print(f"training: {steps} steps; tune voices: {score}", flush=True)
 
@@ -117,10 +117,12 @@ def _evaluate(args: argparse.Namespace) -> None:
     """The test set, once, at the end; the card and evaluation.json go into the model."""
     import json
 
-    from model_recipe.assembly import CARD, FIGURES
+    from model_recipe.assembly import CARD, FIGURES, LanguageData
     from model_recipe.card import write_card
+    from model_recipe.corpus import TEXT_SHARES
     from model_recipe.evaluation import evaluate, table
     from model_recipe.measured_speech import make_set
+    from model_recipe.training import stored_steps
     from model_recipe.voices import VARIANTS
 
     space = Workspace(args.work)
@@ -135,6 +137,9 @@ def _evaluate(args: argparse.Namespace) -> None:
         "parameters": f"{(model / 'am' / 'final.mdl').stat().st_size / 4e6:.1f} million parameters",
         "words": f"{len(space.vocabulary):,}",
         "train_voices": str(len(VARIANTS["train"])),
+        "steps": f"{stored_steps(space.network):,}",
+        "sentences": f"{LanguageData().sentences:,}",
+        "shares": ", ".join(f"{name} {share:.0%}" for name, share in TEXT_SHARES.items()),
         "test_voices": ", ".join(VARIANTS["test"]),
         "figures_file": FIGURES,
     }

@@ -18,6 +18,7 @@ speech.** Do not expect these figures with people.
 
 - Kaldi nnet3 network ({parameters}), look-ahead graph (`HCLr.fst`, `Gr.fst`), {words}
   syllables as words in the canonical spelling of `ivr.spotting.syllable`, and `[unk]`.
+- Feed it at 8 kHz and no other rate: Kaldi's pitch code aborts the process otherwise.
 - Loans are spelled as they are heard: `ô tê pê` (OTP), `da lô` (Zalo), `vê en ai đi` (VNeID).
 - Grammar lists work; put `"[unk]"` into every list, or ordinary talk comes out as the phrases.
 - SHA-256 of the model (`python -m ivr.recognition.model DIRECTORY`): `{digest}`
@@ -26,10 +27,12 @@ speech.** Do not expect these figures with people.
 
 `scripts/build_model` made it, with its defaults: 36 hours of speech (seed 1) by espeak-ng in the
 three dialects and {train_voices} voice variants, over simulated telephone lines (rooms, bands,
-noise, A-law, µ-law, GSM 06.10, lost packets); frame cross-entropy with the tones as a second task;
-a trigram over 60,000 sentences of the project's own templates (fraud 36 %, ordinary talk 54 %,
-sound-alikes 10 %) and the compounds of pyvi's word list.
-Training is cut by time as well as by steps, so a rebuild gives a like model, not the same bytes.
+noise, A-law, µ-law, GSM 06.10, lost packets); 40 cepstra and Kaldi's pitch per 10 ms; {steps}
+steps of frame cross-entropy with the tones as a second task; a trigram over the tuning half of
+the project's written calls (`data/dialogues`), {sentences} sentences of its own templates
+({shares}) and the compounds of pyvi's word list. Training is cut by
+time as well as by steps, so a rebuild gives a like model, not the same bytes.
+`docs/speech-model.md` in the project tells more.
 
 ## Error rates on synthetic speech
 

@@ -1,5 +1,6 @@
 """Text for the language model and for synthesis, expanded from the templates in `text/`."""
 
+import json
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +15,16 @@ UNKNOWN = "[unk]"
 # How often a sentence comes from each template file.  Ordinary talk outweighs fraud: a language
 # model that knows mostly fraud hears fraud everywhere.
 SPEECH_SHARES = {"scam": 0.36, "ordinary": 0.54, "near_miss": 0.10}
-TEXT_SHARES = {"scam": 0.30, "ordinary": 0.34, "general": 0.27, "near_miss": 0.09}
+TEXT_SHARES = {
+    "scam": 0.24,
+    "ordinary": 0.32,
+    "general": 0.24,
+    "near_miss": 0.08,
+    "collocations": 0.12,
+}
 
 _SLOT = re.compile(r"\{([^{}]+)\}")
+_MARK = re.compile(r"[^\w\s]")
 _CHOICE = re.compile(r"\(([^()]*)\)")
 
 Sentence = tuple[str, ...]
@@ -108,6 +116,13 @@ def read_dictionary(path: Path) -> list[Sentence]:
         if words and all(parse(word) is not None for word in words):
             found.append(words)
     return found
+
+
+def read_dialogues(path: Path) -> list[Sentence]:
+    """The turns of the project's written calls, without their marks."""
+    calls = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    texts = (canonical(turn["text"]) for call in calls for turn in call["turns"])
+    return [tuple(_MARK.sub(" ", text).split()) for text in texts]
 
 
 def build_vocabulary(grammar: Grammar, dictionary: Sequence[Sentence]) -> list[str]:

@@ -18,12 +18,12 @@ class Smoothing:
 
     `uniform` is the share of the unigram spread evenly, so that any syllable can come out;
     `unknown` is the probability of the filler word; trigram histories seen less often than
-    `minimum` get no state of their own.
+    `minimum`, a weight, get no state of their own.
     """
 
-    uniform: float = 0.15
+    uniform: float = 0.05
     unknown: float = 1e-6
-    minimum: float = 1.5
+    minimum: float = 0.06
 
 
 class Trigram:

@@ -151,14 +151,17 @@ def score_frames(network: Network, stream: Stream) -> FrameScore:
     return FrameScore(right / total, stem_right / nuclei, tone_right / nuclei)
 
 
-def save(path: Path, network: Network, features: FeatureSettings, priors: np.ndarray) -> None:
-    """Store everything that export needs."""
+def save(
+    path: Path, network: Network, features: FeatureSettings, priors: np.ndarray, steps: int
+) -> None:
+    """Store everything that export needs, and the steps made for the card."""
     torch.save(
         {
             "weights": network.state_dict(),
             "shape": asdict(network.shape),
             "features": asdict(features),
             "log_priors": torch.from_numpy(priors),
+            "steps": steps,
         },
         path,
     )
@@ -172,3 +175,8 @@ def load(path: Path) -> tuple[Network, FeatureSettings, np.ndarray]:
     network.load_state_dict(stored["weights"])
     network.eval()
     return network, FeatureSettings(**stored["features"]), stored["log_priors"].numpy()
+
+
+def stored_steps(path: Path) -> int:
+    """The number of training steps behind a stored network."""
+    return int(torch.load(path, weights_only=True)["steps"])

@@ -8,6 +8,7 @@ from model_recipe.corpus import (
     Grammar,
     Sentence,
     build_vocabulary,
+    read_dialogues,
     read_dictionary,
     read_grammar,
 )
@@ -69,6 +70,11 @@ class Workspace:
     @cached_property
     def dictionary(self) -> list[Sentence]:
         return read_dictionary(dictionary_file())
+
+    @cached_property
+    def dialogues(self) -> list[Sentence]:
+        """The tuning half of the written calls; the other half must stay unseen."""
+        return read_dialogues(REPOSITORY / "data" / "dialogues" / "tuning.jsonl")
 
     @cached_property
     def vocabulary(self) -> list[str]:
