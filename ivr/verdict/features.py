@@ -13,7 +13,7 @@ from ivr.facts.judgement import PhraseHit, Stage
 
 DENIED: Final = 0.1  # what is left of a phrase that a guard word denies
 QUOTED: Final = 0.15  # or that is told of somebody else
-OTHER_SIDE: Final = 0.5  # family talk is told by either side's words, less surely by the callee's
+OTHER_SIDE: Final = 0.5  # family talk and an interview show in either side's words
 
 
 class Feature(StrEnum):
@@ -126,12 +126,13 @@ class Evidence:
 
         Args:
             index: its place in the verdict's hit list.
-            is_suspect: whether the suspect said it; of the other side only family talk counts.
+            is_suspect: whether the suspect said it; of the other side only family talk and an
+                officer's questions count.
         """
         feature = feature_of(hit)
         strength = hit.weight * hit.score
         if not is_suspect:
-            if feature is not Feature.FAMILY:
+            if feature is not Feature.FAMILY and hit.kind != "interview":
                 return
             strength *= OTHER_SIDE
         elif feature is Feature.IN_PERSON and hit.negated:
