@@ -121,4 +121,6 @@ def _item(tokens: _Tokens) -> list[Variant]:
         return [(sign,)]
     if not _WORD.fullmatch(sign):
         raise TemplateError(f"'{sign}' is neither a word nor one of ( | ) [ ] {{ }} ...")
+    if any(letter.isdigit() for letter in sign):
+        raise TemplateError(f"'{sign}' holds a digit; write numbers as they are said")
     return [(canonical(sign),)]

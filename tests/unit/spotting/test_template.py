@@ -41,6 +41,7 @@ def test_expansion(template: str, sentences: list[str]) -> None:
         ("", "optional"),
         ("{Ngân hàng} gọi", "no list name"),
         ("chuyển, tiền", "neither a word"),
+        ("gửi 156", "as they are said"),
         (" ".join(["(a|b|c)"] * 12), "more than"),
         (" ".join(["a"] * (MAX_SLOTS + 1)), "is the most"),
     ],
