@@ -37,7 +37,7 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the judge made of one dialogue; ``warned_turns_after_demand`` is negative when the
+    """What the judge made of one dialogue; ``warned_after_demand_s`` is negative when the
     first warning came before the first demand."""
 
     dialogue: Dialogue
