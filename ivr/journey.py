@@ -59,6 +59,11 @@ async def admit(line: Line, house: House) -> Subscriber | None:
         house.log.error("call.refused", why="too little free disk", free_mb=free_mb)
         await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
         return None
+    lag_s = house.mind.recognition.lag_s()
+    if lag_s > house.settings.recognition.max_lag_s:
+        house.log.error("call.refused", why="recognition lags behind", lag_s=round(lag_s, 1))
+        await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
+        return None
     return subscriber
 
 

@@ -114,6 +114,9 @@ class RecognitionSettings(Section):
         gt=0,
         description="Sound a leg may wait for its recogniser; what is beyond is heard again later.",
     )
+    max_lag_s: float = Field(
+        default=2.0, gt=0, description="Recognition behind by more than this: calls get 503."
+    )
     vad_mode: int = Field(
         default=2, ge=0, le=3, description="webrtcvad aggressiveness; 0 lets most through."
     )

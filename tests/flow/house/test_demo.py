@@ -12,6 +12,8 @@ import pytest
 
 from tests.fakes.serving_house import run_ivr
 
+pytestmark = pytest.mark.timeout(400)  # four calls of a minute each, side by side
+
 
 @dataclass(frozen=True)
 class Ran:
