@@ -25,7 +25,7 @@ caller: anh chuyển tiền vào tài khoản tạm giữ ngay không thì bị 
 def commands(
     group: click.Group, path: tuple[str, ...] = ()
 ) -> dict[tuple[str, ...], click.Command]:
-    found: dict[Path, click.Command] = {}
+    found: dict[tuple[str, ...], click.Command] = {}
     for name, command in group.commands.items():
         found[(*path, name)] = command
         if hasattr(command, "commands"):
