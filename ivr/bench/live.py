@@ -8,7 +8,6 @@ alone (agent, SIP workers, recognisers), read from the kernel's counters.
 import asyncio
 import json
 import os
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ivr.facts.cases import CaseSealed
 from ivr.facts.judgement import PhraseHit, Stage
 from ivr.house import House
 from ivr.settings import PROJECT_ROOT, Settings
+from ivr.telephony.caller_process import start_caller
 from ivr.telephony.pool import CALLS_PER_WORKER, WorkerPool
 
 AUDIO = PROJECT_ROOT / "ivr/demo/audio/scam-vi.flac"
@@ -142,14 +142,8 @@ async def _watch(
 
 async def _start_caller(pool: WorkerPool, n: int, wav: Path) -> asyncio.subprocess.Process:
     host, port = pool.addresses[n // CALLS_PER_WORKER]
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ivr.telephony.caller", f"sip:{ACCESS}@{host}:{port}"),
-        *("--from", f"09876{n:05d}", "--wav", str(wav), "--linger", "1.5"),
-        cwd=PROJECT_ROOT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    uri = f"sip:{ACCESS}@{host}:{port}"
+    return await start_caller(uri, "--from", f"09876{n:05d}", "--wav", str(wav), "--linger", "1.5")
 
 
 def _delays(case: SealedCase, seen: list[tuple[float, str, PhraseHit]]) -> list[float]:

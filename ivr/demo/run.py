@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,7 +23,8 @@ from ivr.facts.cases import CaseSealed
 from ivr.facts.reports import CaseFacts, Delivery, DeliveryState
 from ivr.house import House
 from ivr.proof import prove
-from ivr.settings import PROJECT_ROOT, Settings
+from ivr.settings import Settings
+from ivr.telephony.caller_process import start_caller
 from ivr.telephony.pool import WorkerPool
 
 AUDIO = Path(__file__).parent / "audio"
@@ -196,22 +196,12 @@ async def _watch(board: Any, steps: list[tuple[str, float]], progress: Progress)
 
 
 async def _start_caller(uri: str, wav: Path, start_after_s: float) -> asyncio.subprocess.Process:
-    """A second process with its own SIP stack; the call passes real sockets."""
+    """The scammer, or in the ordinary call a policeman of the ward."""
     arguments = ["--from", CALLER, "--display", "Cong an tinh", "--wav", str(wav)]
     arguments += ["--header", f"P-Asserted-Identity: <sip:{CALLER}@127.0.0.1>"]
     arguments += ["--header", f"Diversion: <sip:{SUBSCRIBER}@127.0.0.1>;reason=unconditional"]
     arguments += ["--start-after", f"{start_after_s:.1f}", "--max", str(LONGEST_S)]
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "ivr.telephony.caller",
-        uri,
-        *arguments,
-        cwd=PROJECT_ROOT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    return await start_caller(uri, *arguments)
 
 
 async def _follow_caller(caller: asyncio.subprocess.Process, progress: Progress) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import soundfile
 
 from ivr.settings import PROJECT_ROOT
+from ivr.telephony.caller_process import start_caller
 from tests.fakes.raw_caller import tone
 
 IVR = (sys.executable, "-m", "ivr")
@@ -130,20 +131,6 @@ async def read_log(running: RunningServe) -> None:
         running.lines.append(line)
         if line.startswith("Listening on sip:"):
             running.ports.append(int(line.split("sip:")[1].split(" ")[0].rpartition(":")[2]))
-
-
-async def start_caller(uri: str, *arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "ivr.telephony.caller",
-        uri,
-        *arguments,
-        cwd=PROJECT_ROOT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
 
 
 async def call(uri: str, *arguments: str) -> tuple[int, list[dict[str, Any]]]:

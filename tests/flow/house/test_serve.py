@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ivr.telephony.caller_process import start_caller
 from tests.fakes.raw_caller import RawCaller
-from tests.fakes.serving_house import call, events_of, manifest_of, run_ivr, start_caller
+from tests.fakes.serving_house import call, events_of, manifest_of, run_ivr
 
 
 async def test_a_call_becomes_a_sealed_case_that_verifies(serve, speech):
