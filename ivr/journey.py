@@ -31,20 +31,36 @@ LEGS = {
 async def screen_call(line: Line, house: House) -> SealedCase | None:
     """Take one incoming call from its INVITE to the sealed and filed case.
 
-    Returns None when the call was not taken. A typed error of one call is logged here and never
-    reaches the other calls; what it left unsealed is found again by `ivr recover`.
+    Returns None when the call was not taken, or could not be sealed. Nothing that goes wrong in
+    one call reaches the others; what it leaves unsealed is found again by `ivr recover`.
     """
     subscriber = await admit(line, house)
     if subscriber is None:
         return None
     opened = open_call(line, subscriber, house)
-    call_id = opened.call_id
     try:
-        call = await record_call(line, opened, house)
+        call = await start_recording(line, opened, house)
+        try:
+            await run_call(call)
+        except Exception as problem:  # noqa: BLE001 - whatever it was: what is recorded is sealed
+            report(problem, "call.broken", opened.call_id, house)
+            call.is_deaf = True
+            await line.hang_up("a fault on our side")
         return await seal_call(call)
-    except IvrError as problem:
-        house.log.error("call.failed", call_id=call_id, **problem.as_dict())
+    except Exception as problem:  # noqa: BLE001 - one call's fault must not end the others
+        report(problem, "call.failed", opened.call_id, house)
         return None
+
+
+def report(problem: BaseException, event: str, call_id: str, house: House) -> None:
+    """Log a fault: each typed error of a group by itself, anything else with its traceback."""
+    if isinstance(problem, BaseExceptionGroup):
+        for each in problem.exceptions:
+            report(each, event, call_id, house)
+    elif isinstance(problem, IvrError):
+        house.log.error(event, call_id=call_id, **problem.as_dict())
+    else:
+        house.log.error(event, call_id=call_id, exc_info=problem)
 
 
 async def admit(line: Line, house: House) -> Subscriber | None:
@@ -90,43 +106,51 @@ def open_call(line: Line, subscriber: Subscriber, house: House) -> CallOpened:
     )
 
 
-async def record_call(line: Line, opened: CallOpened, house: House) -> RunningCall:
-    """Answer, and run the call until it is over. The wire log is still open when this returns.
-
-    The case exists before the first packet, and the door before the answer: whatever happens
-    from here on, `ivr recover` finds what was recorded.
-    """
-    folder = await asyncio.to_thread(
-        partial(
-            CaseFolder.create,
-            house.vault,
-            opened,
-            raw_invite=line.offer.raw,
-            site=house.settings.evidence.site,
-            clock=house.clock,
-        )
-    )
-    house.board.publish(opened.call_id, opened)
+async def start_recording(line: Line, opened: CallOpened, house: House) -> RunningCall:
+    """The case exists before the first packet, and the door before the answer: whatever happens
+    from here on, `ivr recover` finds what was recorded."""
     try:
-        door = await house.open_door(folder, opened)
-    except BaseException:
-        folder.release()
+        folder = await asyncio.to_thread(
+            partial(
+                CaseFolder.create,
+                house.vault,
+                opened,
+                raw_invite=line.offer.raw,
+                site=house.settings.evidence.site,
+                clock=house.clock,
+            )
+        )
+        house.board.publish(opened.call_id, opened)
+        try:
+            door = await house.open_door(folder, opened)
+        except BaseException:
+            folder.release()
+            raise
+    except IvrError:
         await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
         raise
-    call = RunningCall(line, door, folder, opened, house)
-    call.ear = ear = house.mind.recognition.open(call.caller_leg)
-    door.tap(call.caller_leg, partial(call.frame, ear))
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(follow(call))
-        hearing = tasks.create_task(hear(call, ear))
-        tasks.create_task(speak(call))
-        await call.over.wait()
-        started = house.clock.monotonic_ns()
-        call.missed = await ear.finish()
-        await hearing
-        took_s = (house.clock.monotonic_ns() - started) / 1e9
-        house.board.publish(opened.call_id, StepDone("last words", took_s))
-    return call
+    return RunningCall(line, door, folder, opened, house)
+
+
+async def run_call(call: RunningCall) -> None:
+    """Answer, and follow, hear and converse until the call is over and its last words are heard.
+    The wire log is still open when this returns."""
+    call.ear = ear = call.house.mind.recognition.open(call.caller_leg)
+    call.door.tap(call.caller_leg, partial(call.frame, ear))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(follow(call))
+            hearing = tasks.create_task(hear(call, ear))
+            tasks.create_task(speak(call))
+            await call.over.wait()
+            started = call.house.clock.monotonic_ns()
+            call.missed = await ear.finish()
+            await hearing
+            took_s = (call.house.clock.monotonic_ns() - started) / 1e9
+            call.house.board.publish(call.opened.call_id, StepDone("last words", took_s))
+    except BaseException:
+        await ear.cancel("the call failed")
+        raise
 
 
 async def speak(call: RunningCall) -> None:

@@ -111,6 +111,9 @@ class Ear(Protocol):
     async def finish(self) -> tuple[MissedSpan, ...]:
         """No more frames: flush the last utterance; returns what was not heard."""
 
+    async def cancel(self, why: str) -> None:
+        """Give up at once what is not worked off yet; it counts as not heard."""
+
 
 class Listener(Protocol):
     """Spotting over one call; keeps state across utterances of every leg."""

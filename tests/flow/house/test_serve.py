@@ -203,3 +203,18 @@ async def test_stopping_lets_a_running_call_end_and_refuses_new_ones(serve, spee
     assert (await caller)[0] == 0
     assert await asyncio.wait_for(house.process.wait(), 60) == 0
     assert len(house.sealed()) == 1
+
+
+async def test_a_call_that_cannot_be_recorded_is_ended_and_leaves_the_others_alone(serve, speech):
+    house = await serve()
+    good = asyncio.create_task(call(house.uri(), "--wav", str(speech(8.0))))
+    (first,) = await house.until(house.unsealed)
+    async with RawCaller("127.0.0.1", house.ports[0], user="an") as caller:
+        body = caller.sdp().replace("c=IN IP4 127.0.0.1", "c=IN IP4 media.example.invalid")
+        await caller.call(body)
+        (second,) = await house.until(lambda: [c for c in house.sealed() if c != first])
+    assert manifest_of(second)["end"]["reason"] == "a fault on our side"
+    assert (await good)[0] == 0
+    await house.until(lambda: first in house.sealed())
+    assert manifest_of(first)["is_complete"]
+    assert any("call.broken" in line and "numeric" in line for line in house.lines)
