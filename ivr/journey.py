@@ -46,6 +46,7 @@ async def screen_call(line: Line, house: House) -> SealedCase | None:
             report(problem, "call.broken", opened.call_id, house)
             call.is_deaf = True
             await line.hang_up("a fault on our side")
+            call.closed = call.closed or line.closed
         return await seal_call(call)
     except Exception as problem:  # noqa: BLE001 - one call's fault must not end the others
         report(problem, "call.failed", opened.call_id, house)

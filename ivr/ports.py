@@ -71,7 +71,12 @@ class Line(Protocol):
     async def play(self, wav: Path) -> None:
         """Play an 8 kHz mono WAV to the caller; returns when it was played, or the call ended."""
 
-    async def hang_up(self, reason: str) -> None: ...
+    async def hang_up(self, reason: str) -> None:
+        """BYE, or a refusal; returns when the call is over. Does nothing after the end."""
+
+    @property
+    def closed(self) -> CallClosed | None:
+        """How the call ended, or None while it lives."""
 
     def events(self) -> AsyncIterator[Dtmf | MediaAgreed | CallClosed]:
         """Facts in order; ends after ``CallClosed``."""
