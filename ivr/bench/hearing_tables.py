@@ -263,14 +263,15 @@ def _verdict_table(rows: Sequence[Row]) -> str:
         yield from (row["group"], audio["scams"], audio["others"])
         for level in ("filing", "live"):
             at = audio[level]
-            precise = _share(at["precision"]) if audio["others"] else "–"
-            yield f"{precise} ({at['wrong']} wrong)" if audio["others"] else precise
+            sure = f"{_range(at['precision_interval'], '{:.0%}')}, {at['wrong']} wrong"
+            yield f"{_share(at['precision'])} ({sure})" if audio["others"] else "–"
             yield f"{_share(at['recall'])} ({_range(at['recall_interval'], '{:.0%}')})"
         for level in ("filing", "live"):
             yield _share(text[level]["recall"])
 
-    head = ("group", "scams", "others", "filing P", "filing R (95 %)", "live P", "live R (95 %)")
-    return _markdown((*head, "text: filing R", "text: live R"), map(cells, rows))
+    levels = ("filing P (95 %)", "filing R (95 %)", "live P (95 %)", "live R (95 %)")
+    head = ("group", "scams", "others", *levels, "text: filing R", "text: live R")
+    return _markdown(head, map(cells, rows))
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
