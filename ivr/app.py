@@ -11,15 +11,15 @@ from pathlib import Path
 from ivr.board import Board
 from ivr.clock import Clock, SystemClock
 from ivr.dialogue import prompts
-from ivr.errors import EnvironmentProblem, RulebookError
+from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
 from ivr.evidence.signer import FileSigner
 from ivr.evidence.site_log import SiteLog
 from ivr.facts.reports import CaseFacts, Channel, Report
 from ivr.house import House, Mind
 from ivr.journey import screen_call
 from ivr.ports import Courier
+from ivr.recognition import engines
 from ivr.recognition.client import Recognition
-from ivr.recognition.model import vocabulary
 from ivr.recovery import recover
 from ivr.reporting import recipients as recipient_table
 from ivr.reporting.compose import compose
@@ -27,7 +27,7 @@ from ivr.reporting.couriers.folder import FolderCourier
 from ivr.reporting.couriers.smtp import SmtpCourier
 from ivr.reporting.dispatcher import Dispatcher
 from ivr.reporting.recipients import Recipient
-from ivr.settings import Settings, resolve
+from ivr.settings import RecognitionSettings, Settings, resolve
 from ivr.spotting.rulebook import Rulebook
 from ivr.spotting.spotter import Spotter
 from ivr.storage.ledger import Ledger
@@ -36,6 +36,7 @@ from ivr.telephony.pool import WorkerPool
 from ivr.verdict.judge import SequenceJudge
 
 VIETNAM = timezone(timedelta(hours=7))
+SECOND_NICENESS = 15  # behind live recognition, which stands at 5
 
 
 @asynccontextmanager
@@ -43,14 +44,30 @@ async def open_mind(settings: Settings) -> AsyncIterator[Mind]:
     """Recogniser processes, compiled rulebook and judge; closed at the end of the block.
 
     Raises:
-        RecognitionError: no usable model.
+        RecognitionError: no usable model, or an engine that the settings name is not installed.
         RulebookError: mistakes in the rulebook, or a phrase the model can never put out.
     """
     rulebook = await asyncio.to_thread(Rulebook.load, resolve(settings.spotting.rulebook))
-    async with Recognition(settings.recognition) as recognition:
-        words = await asyncio.to_thread(vocabulary, recognition.model_info.path)
+    async with Recognition(settings.recognition) as recognition, AsyncExitStack() as stack:
+        words = await asyncio.to_thread(engines.words_of, recognition.model_info)
         check_words(rulebook, words)
-        yield Mind(recognition, Spotter(rulebook), judge_of(settings, rulebook))
+        second = await _open_second(settings.recognition, stack)
+        yield Mind(recognition, Spotter(rulebook), judge_of(settings, rulebook), second)
+
+
+async def _open_second(settings: RecognitionSettings, stack: AsyncExitStack) -> Recognition | None:
+    """The engine of the second pass in one process that gives way to every other."""
+    name = engines.second_engine(settings)
+    if name is None:
+        return None
+    own = settings.model_copy(update={"engine": name, "processes": 1})
+    try:
+        return await stack.enter_async_context(Recognition(own, SECOND_NICENESS))
+    except RecognitionError as problem:
+        if settings.second_pass != "auto":  # noqa: S105 - a way of listening, no password
+            raise
+        logger("ivr.recognition").error("second_pass.unavailable", **problem.as_dict())
+        return None
 
 
 def judge_of(settings: Settings, rulebook: Rulebook) -> SequenceJudge:
@@ -58,12 +75,15 @@ def judge_of(settings: Settings, rulebook: Rulebook) -> SequenceJudge:
     return SequenceJudge(settings.verdict, rulebook.sha256)
 
 
-def check_words(rulebook: Rulebook, words: frozenset[str]) -> None:
-    """A phrase that the model can never put out would be silent for ever: refuse to start.
+def check_words(rulebook: Rulebook, words: frozenset[str] | None) -> None:
+    """A phrase that the model can never put out would be silent for ever: refuse to start. None
+    stands for a model that can put out any word.
 
     Raises:
         RulebookError: names each word and phrase.
     """
+    if words is None:
+        return
     mistakes = [mistake for mistake in rulebook.check(words) if mistake.is_fatal]
     if mistakes:
         raise RulebookError(

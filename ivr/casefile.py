@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,16 +13,27 @@ from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.layout import MANIFEST, is_sealed, read_opened
 from ivr.facts.call import CallClosed, CallOpened
 from ivr.facts.cases import CaseSealed, CaseSummary
-from ivr.facts.judgement import PhraseHit, Verdict
+from ivr.facts.judgement import PhraseHit, SecondOpinion, Verdict
 from ivr.facts.reports import CaseFacts, CaseFile
 from ivr.facts.speech import Utterance
 
 T = TypeVar("T")
 
-TRANSCRIPT = "transcript.json"
-HITS = "hits.json"
 VERDICT = "verdict.json"
 RECOGNITION = "recognition.json"
+
+
+class Exhibit(NamedTuple):
+    """Files of one recogniser's listening. ``verdict`` is the one on its transcript alone, and
+    there only when two have listened."""
+
+    transcript: str
+    hits: str
+    verdict: str
+
+
+FIRST = Exhibit("transcript.json", "hits.json", "verdict-1.json")
+SECOND = Exhibit("transcript-2.json", "hits-2.json", "verdict-2.json")
 
 UTTERANCES_FORM = TypeAdapter(tuple[Utterance, ...])
 HITS_FORM = TypeAdapter(tuple[PhraseHit, ...])
@@ -31,12 +42,24 @@ VERDICT_FORM = TypeAdapter(Verdict)
 
 @dataclass(frozen=True, slots=True)
 class RecognitionRecord:
-    """Content of derived/recognition.json: what heard the call, and what it did not hear."""
+    """Content of derived/recognition.json: what heard the call, and what it did not hear.
+
+    Args:
+        model_name, model_sha256: of the engine that heard the call live.
+        second: what another engine heard after the call; None when there was no second pass.
+    """
 
     model_name: str
     model_sha256: str
     is_demonstration_model: bool
     unheard_s: float
+    engine: str = "vosk"
+    second: SecondOpinion | None = None
+
+    @property
+    def leading(self) -> Exhibit:
+        """The transcript that the verdict rests on."""
+        return SECOND if self.second is not None and self.second.is_leading else FIRST
 
 
 RECOGNITION_FORM = TypeAdapter(RecognitionRecord)
@@ -44,7 +67,8 @@ RECOGNITION_FORM = TypeAdapter(RecognitionRecord)
 
 @dataclass(frozen=True, slots=True)
 class SealedCase:
-    """One sealed case as facts."""
+    """One sealed case as facts. ``utterances`` and ``hits`` are of the transcript that the
+    verdict rests on."""
 
     sealed: CaseSealed
     opened: CallOpened
@@ -93,6 +117,7 @@ class SealedCase:
             is_demonstration_model=self.recognition.is_demonstration_model,
             is_complete=self.sealed.is_complete,
             unheard_s=self.recognition.unheard_s,
+            second=self.recognition.second,
         )
 
 
@@ -113,6 +138,7 @@ def read_case(path: Path) -> SealedCase:
         manifest: dict[str, Any] = json.loads(raw)
         end = manifest["end"]
         closed = None if end is None else TypeAdapter(CallClosed).validate_python(end)
+        recognition = _derived(path, RECOGNITION, RECOGNITION_FORM)
         return SealedCase(
             sealed=CaseSealed(
                 case_id=str(manifest["case_id"]),
@@ -125,10 +151,10 @@ def read_case(path: Path) -> SealedCase:
             closed=closed,
             site=str(manifest["site"]),
             duration_s=closed.duration_s if closed else _longest_leg_s(manifest),
-            utterances=_derived(path, TRANSCRIPT, UTTERANCES_FORM),
-            hits=_derived(path, HITS, HITS_FORM),
+            utterances=_derived(path, recognition.leading.transcript, UTTERANCES_FORM),
+            hits=_derived(path, recognition.leading.hits, HITS_FORM),
             verdict=_derived(path, VERDICT, VERDICT_FORM),
-            recognition=_derived(path, RECOGNITION, RECOGNITION_FORM),
+            recognition=recognition,
             files=tuple(
                 CaseFile(entry["path"], entry["size"], entry["sha256"], entry["media_type"])
                 for entry in manifest["files"]

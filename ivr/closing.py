@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ivr import casefile
 from ivr.board import StepDone
-from ivr.casefile import RecognitionRecord, SealedCase, read_case
+from ivr.casefile import Exhibit, RecognitionRecord, SealedCase, read_case
 from ivr.errors import RecognitionError
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.case_folder import CaseFolder
@@ -20,13 +20,17 @@ from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.seal import seal
 from ivr.facts.audio import Recording, WireLog
 from ivr.facts.call import CallClosed, LegName
-from ivr.facts.judgement import PhraseHit, Verdict
+from ivr.facts.judgement import Verdict
 from ivr.facts.speech import MissedSpan, Utterance
 from ivr.house import House
 from ivr.media.g711 import Samples
 from ivr.media.recordings import read_samples, write_recordings
+from ivr.recognition.client import Recognition
+from ivr.recognition.model import ModelInfo
+from ivr.second_pass import Findings, Judged, hear_again
 
 MADE_BY = "ivr"
+JSON_TYPE = "application/json"
 SPOKEN_LEGS = frozenset(LegName) - {LegName.AGENT}  # what the agent says, we know
 
 
@@ -62,17 +66,21 @@ async def close_case(
     with step(folder.case_id, "relisten", house):
         utterances, unheard_s = await relisten(recordings, heard, house)
     with step(folder.case_id, "judge", house):
-        hits, verdict = await asyncio.to_thread(judge_all, utterances, recordings, house)
+        first = await asyncio.to_thread(judge_all, utterances, recordings, house.mind.model, house)
+    if house.mind.second is None:
+        findings = Findings(first, None, None, first.verdict)
+    else:
+        with step(folder.case_id, "second pass", house):
+            findings = await listen_again(first, recordings, house.mind.second, house)
+    verdict = findings.verdict
     with step(folder.case_id, "seal", house):
-        await asyncio.to_thread(
-            _write_findings, folder, recordings, utterances, hits, verdict, unheard_s, house
-        )
+        await asyncio.to_thread(_write_findings, folder, recordings, findings, unheard_s)
         materials = SealMaterials(
             wire=wire,
             closed=closed,
             recordings=recordings,
             verdict=verdict,
-            model_sha256=house.mind.model.sha256,
+            model_sha256=findings.leading.model.sha256,
             rulebook_sha256=verdict.rulebook_sha256,
             settings_sha256=house.settings_sha256,
             incomplete_reasons=incomplete_reasons,
@@ -162,44 +170,89 @@ def order(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
 
 
 def judge_all(
-    utterances: Sequence[Utterance], recordings: Sequence[Recording], house: House
-) -> tuple[tuple[PhraseHit, ...], Verdict]:
+    utterances: tuple[Utterance, ...],
+    recordings: Sequence[Recording],
+    model: ModelInfo,
+    house: House,
+) -> Judged:
     """Spot and judge a whole call: a function of the words and the rulebook alone."""
     listener = house.mind.spotter.listen()
     for utterance in utterances:
         listener.hear(utterance)
     duration_s = max((r.samples / r.rate_hz for r in recordings), default=0.0)
-    return listener.hits, house.mind.judge.judge(listener.hits, utterances, duration_s)
+    verdict = house.mind.judge.judge(listener.hits, utterances, duration_s)
+    return Judged(model, utterances, listener.hits, verdict)
+
+
+async def listen_again(
+    first: Judged, recordings: Sequence[Recording], second: Recognition, house: House
+) -> Findings:
+    """The second pass over every spoken leg, and what both transcripts say together."""
+    model = second.model_info
+
+    async def listen() -> Judged:
+        found: list[Utterance] = []
+        for recording in recordings:
+            if recording.leg in SPOKEN_LEGS:
+                samples = await asyncio.to_thread(read_samples, recording)
+                found += await second.transcribe(samples, recording.leg)
+        return await asyncio.to_thread(judge_all, order(found), recordings, model, house)
+
+    settings = house.settings
+    return await hear_again(
+        first,
+        model,
+        listen,
+        settings.verdict.filing_threshold,
+        settings.recognition.second_pass_max_s,
+        house.log,
+    )
 
 
 def _write_findings(
-    folder: CaseFolder,
-    recordings: Sequence[Recording],
-    utterances: tuple[Utterance, ...],
-    hits: tuple[PhraseHit, ...],
-    verdict: Verdict,
-    unheard_s: float,
-    house: House,
+    folder: CaseFolder, recordings: Sequence[Recording], findings: Findings, unheard_s: float
 ) -> None:
     """Write what was heard, spotted and judged; each names what it was made from."""
     heard_in = tuple(
         sorted({sha256_hex(r.path.read_bytes()) for r in recordings if r.leg in SPOKEN_LEGS})
     )
     root = heard_in or (sha256_hex((folder.path / "opened.json").read_bytes()),)
+    first, second = findings.first, findings.second
     record = RecognitionRecord(
-        model_name=house.mind.model.name,
-        model_sha256=house.mind.model.sha256,
-        is_demonstration_model=house.mind.model.is_demonstration,
+        model_name=first.model.name,
+        model_sha256=first.model.sha256,
+        is_demonstration_model=first.model.is_demonstration,
         unheard_s=unheard_s,
+        engine=first.model.engine,
+        second=findings.opinion,
     )
-    kind = "application/json"
-    made = f"{MADE_BY}, model {house.mind.model.sha256}"
-    write = folder.write_derived
-    write(casefile.RECOGNITION, casefile.RECOGNITION_FORM.dump_json(record), root, kind, made)
-    words = casefile.UTTERANCES_FORM.dump_json(utterances, indent=1)
-    transcript = write(casefile.TRANSCRIPT, words, root, kind, made)
+    made = f"{MADE_BY}, model {first.model.sha256}"
+    content = casefile.RECOGNITION_FORM.dump_json(record)
+    folder.write_derived(casefile.RECOGNITION, content, root, JSON_TYPE, made)
+    parents = _write_transcript(folder, casefile.FIRST, first, root)
+    if second is not None:
+        parents += _write_transcript(folder, casefile.SECOND, second, root)
+        for exhibit, judged in ((casefile.FIRST, first), (casefile.SECOND, second)):
+            _write_verdict(folder, exhibit.verdict, judged.verdict, parents)
+    _write_verdict(folder, casefile.VERDICT, findings.verdict, parents)
+
+
+def _write_transcript(
+    folder: CaseFolder, exhibit: Exhibit, judged: Judged, heard_in: tuple[str, ...]
+) -> tuple[str, ...]:
+    """One recogniser's words and the phrases found in them; returns both digests."""
+    words = casefile.UTTERANCES_FORM.dump_json(judged.utterances, indent=1)
+    made = f"{MADE_BY}, {judged.model.engine}, model {judged.model.sha256}"
+    transcript = folder.write_derived(exhibit.transcript, words, heard_in, JSON_TYPE, made)
+    spotted = casefile.HITS_FORM.dump_json(judged.hits, indent=1)
+    made = f"{MADE_BY}, rulebook {judged.verdict.rulebook_sha256}"
+    hits = folder.write_derived(exhibit.hits, spotted, transcript, JSON_TYPE, made)
+    return (hits, transcript)
+
+
+def _write_verdict(
+    folder: CaseFolder, name: str, verdict: Verdict, parents: tuple[str, ...]
+) -> None:
     made = f"{MADE_BY}, rulebook {verdict.rulebook_sha256}"
-    spotted = casefile.HITS_FORM.dump_json(hits, indent=1)
-    found = write(casefile.HITS, spotted, transcript, kind, made)
     judged = casefile.VERDICT_FORM.dump_json(verdict, indent=1)
-    write(casefile.VERDICT, judged, (found, transcript), kind, made)
+    folder.write_derived(name, judged, parents, JSON_TYPE, made)

@@ -19,12 +19,18 @@ from ivr.evidence.layout import open_cases
 from ivr.evidence.signer import FileSigner
 from ivr.evidence.site_log import SiteLog
 from ivr.facts.reports import DeliveryState
-from ivr.recognition.model import open_model, vocabulary
+from ivr.recognition import engines, viet_asr_engine
 from ivr.reporting import recipients
 from ivr.settings import Settings, resolve
 from ivr.spotting.rulebook import Rulebook
 
 WORKER_IMPORT_S = 30
+REAL_MODEL = (
+    "It was trained on a speech synthesiser and does not hear people well. "
+    "Either `ivr models fetch vosk-model-small-vn-0.4`, then set [recognition] model; or "
+    f'`{viet_asr_engine.INSTALL}`, then set [recognition] engine = "viet-asr" '
+    f"({viet_asr_engine.ORIGIN})."
+)
 
 
 class Level(StrEnum):
@@ -111,20 +117,31 @@ def _subscribers(settings: Settings) -> Check:
 
 
 def _model(settings: Settings) -> Check:
-    model = open_model(resolve(settings.recognition.model))
-    detail = f"{model.name}, {model.words} words, {model.rate_hz} Hz, sha256 {model.sha256[:12]}"
+    model = engines.in_use(settings.recognition)
+    words = f"{model.words} words" if model.words else "any word"
+    detail = f"{model.name}, {words}, {model.rate_hz} Hz, sha256 {model.sha256[:12]}"
+    if model.engine == engines.VIET_ASR:
+        detail += f"; {viet_asr_engine.ORIGIN}"
     if model.is_demonstration:
-        remedy = (
-            "It was trained on a speech synthesiser and does not hear people well: "
-            "`ivr models fetch vosk-model-small-vn-0.4`, then set [recognition] model."
-        )
-        return Check("model", Level.WARNING, f"DEMONSTRATION model {detail}", remedy)
+        return Check("model", Level.WARNING, f"DEMONSTRATION model {detail}", REAL_MODEL)
     return Check("model", Level.OK, detail)
+
+
+def _second_pass(settings: Settings) -> Check:
+    name = engines.second_engine(settings.recognition)
+    if name is None:
+        why = settings.recognition.second_pass
+        return Check("second pass", Level.OK, f"none ({why}): calls are listened to once")
+    model = engines.describe(name, resolve(settings.recognition.model))
+    detail = f"{model.name} listens again after each call, sha256 {model.sha256[:12]}"
+    if model.engine == engines.VIET_ASR:
+        detail += f"; {viet_asr_engine.ORIGIN}"
+    return Check("second pass", Level.OK, detail)
 
 
 def _rulebook(settings: Settings) -> Check:
     rulebook = Rulebook.load(resolve(settings.spotting.rulebook))
-    check_words(rulebook, vocabulary(resolve(settings.recognition.model)))
+    check_words(rulebook, engines.words_of(engines.in_use(settings.recognition)))
     count = sum(1 for _ in rulebook.phrases)
     return Check("rulebook", Level.OK, f"{count} phrases, sha256 {rulebook.sha256[:12]}")
 
@@ -233,6 +250,7 @@ PROBES: tuple[Probe, ...] = (
     _sip_port,
     _subscribers,
     _model,
+    _second_pass,
     _rulebook,
     _prompts,
     _data_folder,

@@ -29,11 +29,16 @@ from ivr.telephony.networks import is_from
 
 @dataclass(frozen=True, slots=True)
 class Mind:
-    """What turns sound into a judgement: recogniser, spotter, judge. Enough for `ivr screen`."""
+    """What turns sound into a judgement: recogniser, spotter, judge. Enough for `ivr screen`.
+
+    Args:
+        second: the recogniser that listens again after the call; None: none does.
+    """
 
     recognition: Recognition
     spotter: Spotter
     judge: Judge
+    second: Recognition | None = None
 
     @property
     def model(self) -> ModelInfo:

@@ -14,6 +14,8 @@ from ivr.facts.speech import Utterance
 from ivr.house import Mind
 from ivr.media.uploads import UploadedAudio
 from ivr.ports import Judge
+from ivr.recognition.client import Recognition
+from ivr.second_pass import Findings, Judged, combine
 from ivr.spotting.spotter import Spotter
 from ivr.spotting.tokens import utterances_from_turns
 
@@ -31,12 +33,18 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What was heard in a recording and how it was judged; ``seconds`` is the recogniser's."""
+    """What was heard in a recording and how it was judged; ``seconds`` is the recogniser's.
+
+    Args:
+        findings: with a second pass: what each engine heard. ``utterances`` and ``hits`` are then
+            of the transcript that the verdict rests on.
+    """
 
     utterances: tuple[Utterance, ...]
     hits: tuple[PhraseHit, ...]
     verdict: Verdict
     seconds: float
+    findings: Findings | None = None
 
 
 def legs_of(audio: UploadedAudio) -> tuple[LegName, ...]:
@@ -47,17 +55,40 @@ def legs_of(audio: UploadedAudio) -> tuple[LegName, ...]:
 
 
 async def screen_recording(
-    audio: UploadedAudio, mind: Mind, on_progress: Progress | None = None
+    audio: UploadedAudio,
+    mind: Mind,
+    filing_threshold: float,
+    on_progress: Progress | None = None,
 ) -> Screened:
-    """Recognise every channel, spot, judge.
+    """Recognise every channel, spot, judge; by both engines when the mind has a second one.
 
     Args:
-        on_progress: gets the seconds of sound that are done, over all channels.
+        filing_threshold: score from which a verdict reaches the filing level.
+        on_progress: gets the seconds of sound that are done, over all channels and engines.
 
     Raises:
-        RecognitionError: the recogniser failed on this sound.
+        RecognitionError: a recogniser failed on this sound.
     """
     started = time.perf_counter()
+    first = await _listen(audio, mind.recognition, mind, on_progress)
+    if mind.second is None:
+        seconds = time.perf_counter() - started
+        return Screened(first.utterances, first.hits, first.verdict, seconds)
+    heard_s = sum(len(samples) for samples in audio.channels) / audio.rate_hz
+
+    def tell(seconds: float) -> None:
+        if on_progress is not None:
+            on_progress(heard_s + seconds)
+
+    second = await _listen(audio, mind.second, mind, tell)
+    found = combine(first, second, filing_threshold)
+    seconds = time.perf_counter() - started
+    return Screened(found.leading.utterances, found.leading.hits, found.verdict, seconds, found)
+
+
+async def _listen(
+    audio: UploadedAudio, recognition: Recognition, mind: Mind, on_progress: Progress | None
+) -> Judged:
     heard: list[Utterance] = []
     done_s = 0.0
     for leg, samples in zip(legs_of(audio), audio.channels, strict=True):
@@ -66,13 +97,12 @@ async def screen_recording(
             if on_progress is not None:
                 on_progress(before + seconds)
 
-        heard += await mind.recognition.transcribe(samples, leg, on_progress=tell)
+        heard += await recognition.transcribe(samples, leg, on_progress=tell)
         done_s += len(samples) / audio.rate_hz
-    seconds = time.perf_counter() - started
     utterances = order(heard)
     hits = mind.spotter.spot(utterances)
     verdict = mind.judge.judge(hits, utterances, audio.duration_s)
-    return Screened(utterances, hits, verdict, seconds)
+    return Judged(recognition.model_info, utterances, hits, verdict)
 
 
 def assess_turns(turns: Sequence[tuple[LegName, str]], spotter: Spotter, judge: Judge) -> Screened:

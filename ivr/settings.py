@@ -100,6 +100,21 @@ class MediaSettings(Section):
 
 
 class RecognitionSettings(Section):
+    engine: Literal["vosk", "viet-asr"] = Field(
+        default="vosk",
+        description="What hears calls: vosk with the model below, or viet-asr, an optional extra "
+        "with its own weights (its package names Apache-2.0; their origin is undocumented).",
+    )
+    second_pass: Literal["auto", "off", "vosk", "viet-asr"] = Field(
+        default="auto",
+        description="What listens again after a call, before sealing; auto: viet-asr when it is "
+        "installed and does not hear the calls already.",
+    )
+    second_pass_max_s: float = Field(
+        default=180.0,
+        gt=0,
+        description="Longest wait for the second pass; then the case is sealed without it.",
+    )
     model: Path = Field(
         default=Path("asr_models/vosk-model-vi-ivr-demo-0.1"), description="Vosk model directory."
     )

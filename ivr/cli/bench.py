@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from ivr.cli import context
-from ivr.cli.output import JSON_OPTION, console, print_json, progress, run
+from ivr.cli.output import JSON_OPTION, EngineChoice, console, print_json, progress, run
 from ivr.settings import PROJECT_ROOT, resolve
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine; the documents quote these.")
@@ -67,6 +67,28 @@ def verdict(
             heard = ", ".join(one.hits[n].heard for n in reason.hits)
             sign = "-" if reason.is_against else "+"
             console.print(f"  {sign} {reason.code}: {heard}", markup=False)
+
+
+@app.command()
+def people(
+    ctx: typer.Context,
+    folder: Path = typer.Argument(help="transcripts.tsv (file, tab, text) and the recordings."),
+    engine: EngineChoice | None = typer.Option(None, "--engine", help="vosk or viet-asr."),
+    model: Path | None = typer.Option(None, "--model", help="Vosk model directory to use."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Recordings of people: syllable errors of the engine alone, and through the live path."""
+    from ivr.bench.people import measure, read_clips, render
+
+    changes = {"engine": engine.value if engine else None, "model": model}
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    settings = context.of(ctx).settings.recognition.model_copy(update=wanted)
+    rows = measure(read_clips(folder), settings)
+    if as_json:
+        for row in rows:
+            print_json(asdict(row) | {"error_rate": round(row.errors.rate, 4)})
+    else:
+        console.print(render(rows), markup=False)
 
 
 @app.command()

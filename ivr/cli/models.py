@@ -1,6 +1,7 @@
 """``ivr models``: which recognisers there are, and fetching a real one."""
 
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -15,8 +16,9 @@ app = typer.Typer(no_args_is_help=True, help="List, fetch, import and verify Vos
 
 @app.command("list")
 def list_models(ctx: typer.Context, as_json: bool = JSON_OPTION) -> None:
-    """The models of the manifest and those that lie beside it; `*` is the one in use."""
-    from ivr.recognition import manifest
+    """The models of the manifest, those that lie beside it, and viet-asr, an engine with weights
+    of its own; `*` is the one that hears calls."""
+    from ivr.recognition import manifest, viet_asr_engine
 
     settings = context.of(ctx).settings.recognition
     folder = resolve(settings.models_dir)
@@ -29,21 +31,38 @@ def list_models(ctx: typer.Context, as_json: bool = JSON_OPTION) -> None:
         shape = {
             "name": name,
             "installed": is_here,
-            "in_use": folder / name == in_use,
+            "in_use": settings.engine == "vosk" and folder / name == in_use,
             "kind": entry.kind if entry else "own",
             "is_demonstration": bool(entry and entry.is_demonstration),
             "licence": entry.licence if entry else None,
             "size": entry.size if entry else None,
             "note": entry.note if entry else "",
         }
-        if as_json:
-            print_json(shape)
-        else:
-            mark = "*" if shape["in_use"] else " "
-            state = "here" if is_here else "not fetched"
-            console.print(
-                f"{mark} {name}  [{shape['kind']}, {state}]  {shape['note']}", markup=False
-            )
+        _print_entry(shape, as_json)
+    extra = {
+        "name": viet_asr_engine.NAME,
+        "installed": viet_asr_engine.is_installed(),
+        "in_use": settings.engine == viet_asr_engine.NAME,
+        "kind": "extra",
+        "is_demonstration": False,
+        "licence": viet_asr_engine.LICENCE,
+        "size": None,
+        "note": f"Hears people; {viet_asr_engine.ORIGIN}. Install: {viet_asr_engine.INSTALL}; "
+        'use: [recognition] engine = "viet-asr".',
+    }
+    _print_entry(extra, as_json)
+
+
+def _print_entry(shape: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(shape)
+        return
+    mark = "*" if shape["in_use"] else " "
+    missing = "not installed" if shape["kind"] == "extra" else "not fetched"
+    state = "here" if shape["installed"] else missing
+    console.print(
+        f"{mark} {shape['name']}  [{shape['kind']}, {state}]  {shape['note']}", markup=False
+    )
 
 
 @app.command()
@@ -91,14 +110,19 @@ def verify(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Check a model's files and print its digest (the one that cases name)."""
+    from ivr.recognition import engines
     from ivr.recognition.model import open_model
 
-    _print(open_model(model or resolve(context.of(ctx).settings.recognition.model)), as_json)
+    _print(
+        open_model(model) if model else engines.in_use(context.of(ctx).settings.recognition),
+        as_json,
+    )
 
 
 def _print(info: ModelInfo, as_json: bool) -> None:
     shape = {
         "name": info.name,
+        "engine": info.engine,
         "path": str(info.path),
         "sha256": info.sha256,
         "rate_hz": info.rate_hz,

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import typer
@@ -12,6 +13,14 @@ from rich.console import Console
 from ivr.errors import IvrError
 
 T = TypeVar("T")
+
+
+class EngineChoice(StrEnum):
+    """The recognition engines, as an option."""
+
+    VOSK = "vosk"
+    VIET_ASR = "viet-asr"
+
 
 JSON_OPTION = typer.Option(False, "--json", help="Print JSON alone on standard output.")
 

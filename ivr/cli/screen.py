@@ -4,23 +4,32 @@ import asyncio
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.progress import Progress, TaskID
 
 from ivr import shapes
 from ivr.cli import context
-from ivr.cli.output import JSON_OPTION, console, print_json, progress, run
+from ivr.cli.output import JSON_OPTION, EngineChoice, console, print_json, progress, run
 from ivr.errors import InputError
 from ivr.facts.judgement import Verdict
 from ivr.settings import Settings, resolve
+
+if TYPE_CHECKING:
+    from ivr.screening import Screened
 
 
 def screen(
     ctx: typer.Context,
     files: list[Path] = typer.Argument(help="Recordings: wav, flac, ogg, mp3, m4a, amr, 3gp."),
     model: Path | None = typer.Option(None, "--model", help="Vosk model directory to use."),
+    engine: EngineChoice | None = typer.Option(
+        None, "--engine", help="What listens: vosk, or viet-asr (an optional extra)."
+    ),
+    is_twice: bool = typer.Option(
+        False, "--second-pass", help="Let the other engine listen too; the verdict uses both."
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Judge recordings of calls. Nothing is sealed or filed.
@@ -29,10 +38,24 @@ def screen(
     one by one. With --json one object a line, in the order of the files.
     """
     settings = context.of(ctx).settings
-    if model is not None:
-        recognition = settings.recognition.model_copy(update={"model": model})
-        settings = settings.model_copy(update={"recognition": recognition})
-    run(_screen(settings, files, as_json))
+    changes: dict[str, Any] = {} if model is None else {"model": model}
+    if engine is not None:
+        changes["engine"] = engine.value
+    changes["second_pass"] = _second_pass(settings, changes, is_wanted=is_twice)
+    recognition = settings.recognition.model_copy(update=changes)
+    run(_screen(settings.model_copy(update={"recognition": recognition}), files, as_json))
+
+
+def _second_pass(settings: Settings, changes: dict[str, Any], *, is_wanted: bool) -> str:
+    """The engine to listen with too, when that is asked for: the settings' choice if it is
+    another than the first, else the one of the two that is not the first."""
+    if not is_wanted:
+        return "off"
+    first = changes.get("engine", settings.recognition.engine)
+    chosen = settings.recognition.second_pass
+    if chosen in ("auto", "off", first):
+        return "viet-asr" if first == "vosk" else "vosk"
+    return chosen
 
 
 async def _screen(settings: Settings, files: list[Path], as_json: bool) -> None:
@@ -45,8 +68,14 @@ async def _screen(settings: Settings, files: list[Path], as_json: bool) -> None:
             audio = await asyncio.to_thread(open_recording, file)
             total_s = sum(len(channel) for channel in audio.channels) / audio.rate_hz
             with Progress(console=progress, transient=True) as bar:
-                task = bar.add_task(file.name, total=total_s)
-                found = await screen_recording(audio, mind, partial(_advance, bar, task))
+                passes = 1 if mind.second is None else 2
+                task = bar.add_task(file.name, total=passes * total_s)
+                found = await screen_recording(
+                    audio,
+                    mind,
+                    settings.verdict.filing_threshold,
+                    partial(_advance, bar, task),
+                )
             if not as_json:
                 _print(str(file), shapes.transcript(found.utterances), found.verdict)
                 continue
@@ -64,7 +93,9 @@ async def _screen(settings: Settings, files: list[Path], as_json: bool) -> None:
                         "name": mind.model.name,
                         "sha256": mind.model.sha256,
                         "is_demonstration": mind.model.is_demonstration,
+                        "engine": mind.model.engine,
                     },
+                    **_passes(found),
                     "rulebook": _rulebook(mind.spotter.rulebook),
                     "recognition": {
                         "seconds": round(found.seconds, 3),
@@ -72,6 +103,27 @@ async def _screen(settings: Settings, files: list[Path], as_json: bool) -> None:
                     },
                 }
             )
+
+
+def _passes(found: "Screened") -> dict[str, Any]:
+    """What each engine heard on its own, when two have listened."""
+    both = found.findings
+    if both is None or both.second is None:
+        return {}
+    return {
+        "passes": [
+            {
+                "engine": judged.model.engine,
+                "model": judged.model.name,
+                "sha256": judged.model.sha256,
+                "is_leading": judged is both.leading,
+                "transcript": shapes.transcript(judged.utterances),
+                "hits": [shapes.hit(hit) for hit in judged.hits],
+                "verdict": shapes.verdict(judged.verdict),
+            }
+            for judged in (both.first, both.second)
+        ]
+    }
 
 
 def _advance(bar: Progress, task: TaskID, done_s: float) -> None:

@@ -36,8 +36,11 @@ async def _serve(settings: Settings) -> None:
         if model.is_demonstration:
             progress.print(
                 f"[yellow]The demonstration model {model.name} is in use: it was trained on a "
-                "synthesiser and does not hear people well. `ivr models list` names others.[/]"
+                "synthesiser and does not hear people well. `ivr doctor` says how to get a real "
+                "one.[/]"
             )
+        if house.mind.second is not None:
+            progress.print(f"{house.mind.second.model_info.name} listens again after each call.")
         async with WorkerPool(settings.sip, SystemClock()) as pool:
             serving = asyncio.create_task(serve(house, pool, until))
 

@@ -97,3 +97,25 @@ class Verdict:
     live_at_s: float | None
     filing_at_s: float | None
     rulebook_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """What another recogniser made of the same sound after the call.
+
+    Args:
+        engine: e.g. ``viet-asr``.
+        model_name, model_sha256: what it listened with.
+        is_demonstration_model: its model proves the way but was not made for people.
+        verdict: judged on its transcript alone; None when it could not listen.
+        is_leading: the final verdict, its hits and quotes come from this transcript.
+        failure: why it could not listen; empty when it could.
+    """
+
+    engine: str
+    model_name: str
+    model_sha256: str
+    is_demonstration_model: bool
+    verdict: Verdict | None
+    is_leading: bool = False
+    failure: str = ""

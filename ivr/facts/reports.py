@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ivr.facts.call import Caller, Mode
-from ivr.facts.judgement import PhraseHit, Verdict
+from ivr.facts.judgement import PhraseHit, SecondOpinion, Verdict
 from ivr.facts.speech import Utterance
 
 
@@ -46,7 +46,9 @@ class CaseFacts:
         utterances: final utterances of every leg.
         files: every file under the seal.
         seal_sha256: digest of the canonical manifest.
-        model_name: the recogniser's model.
+        model_name: the model of the recogniser that heard the call live.
+        second: what a second recogniser heard afterwards; when it leads, ``hits`` and
+            ``utterances`` are its own.
         is_demonstration_model: the model that ships for trying out, not for real cases.
         is_complete: False when the recorder was cut off before the call ended.
         unheard_s: seconds of sound that were recorded but not recognised.
@@ -72,6 +74,7 @@ class CaseFacts:
     unheard_s: float = 0.0
     meanings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     pretext_names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    second: SecondOpinion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,10 @@ import numpy.typing as npt
 import soundfile
 
 from ivr.errors import IvrError, UsageError
+from ivr.recognition import engines
 from ivr.recognition.engine import Engine
 from ivr.recognition.gate import FRAME_S, Gate
 from ivr.recognition.lane import Heard, Lane, LaneSettings
-from ivr.recognition.model import open_model
-from ivr.recognition.vosk_engine import VoskEngine
 from ivr.settings import PROJECT_ROOT, RecognitionSettings, resolve
 
 RATE_HZ = 8000
@@ -199,6 +198,7 @@ def read_clips(paths: list[Path]) -> list[Samples]:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ivr.recognition.bench")
     parser.add_argument("recordings", nargs="*", type=Path, help="8 kHz mono speech")
+    parser.add_argument("--engine", choices=(engines.VOSK, engines.VIET_ASR), default=engines.VOSK)
     parser.add_argument("--model", type=Path, default=RecognitionSettings().model)
     parser.add_argument("--seconds", type=float, default=120.0, help="length of the leg")
     parser.add_argument(
@@ -213,7 +213,7 @@ def main(arguments: list[str]) -> int:
     folder = PROJECT_ROOT / "tests/assets/speech-recognition"
     try:
         clips = read_clips(given.recordings or sorted(folder.glob("*.flac")))
-        engine = VoskEngine(open_model(resolve(given.model)))
+        engine = engines.load(given.engine, resolve(given.model))
     except IvrError as problem:
         sys.stderr.write(f"{problem}\n")
         return problem.exit_code

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from ivr.errors import RecognitionError
 from ivr.facts.call import LegName
 from ivr.facts.speech import Utterance
-from ivr.recognition import transcript
+from ivr.recognition import engines, transcript
 from ivr.recognition.ear import LegEar
-from ivr.recognition.host_process import HostProcess
-from ivr.recognition.model import ModelInfo, open_model
+from ivr.recognition.host_process import NICENESS, HostProcess
+from ivr.recognition.model import ModelInfo
 from ivr.settings import RecognitionSettings, resolve
 
 
@@ -28,11 +28,13 @@ class Recognition:
     """The recognition processes of this installation. Use as an async context manager.
 
     Args:
-        settings: model, number of processes, how to listen.
+        settings: engine, model, number of processes, how to listen.
+        niceness: of the processes; higher gives way to others.
     """
 
-    def __init__(self, settings: RecognitionSettings) -> None:
+    def __init__(self, settings: RecognitionSettings, niceness: int = NICENESS) -> None:
         self._settings = settings
+        self._niceness = niceness
         self._model: ModelInfo | None = None
         self._host: HostProcess | None = None
         self._ears: set[LegEar] = set()
@@ -41,10 +43,13 @@ class Recognition:
         """Check the model and start the processes.
 
         Raises:
-            RecognitionError: there is no usable model.
+            RecognitionError: there is no usable model, or the engine is not installed.
         """
-        self._model = await asyncio.to_thread(open_model, resolve(self._settings.model))
-        host = HostProcess(self._settings, self._model)
+        settings = self._settings
+        self._model = await asyncio.to_thread(
+            engines.describe, settings.engine, resolve(settings.model)
+        )
+        host = HostProcess(settings, self._model, self._niceness)
         await host.start()
         self._host = host
 

@@ -1,4 +1,4 @@
-"""The recognition host: loads the model once, then forks the processes that recognise.
+"""The recognition host: loads the engine and its model once, then forks processes that recognise.
 
 ``python -m ivr.recognition.host --model DIR --socket PATH --processes N …``, started by
 `Recognition`. Process n listens on PATH.n. Forked processes share the model's memory; a Kaldi
@@ -23,15 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ivr.errors import IvrError
+from ivr.recognition import engines
 from ivr.recognition.engine import Engine
 from ivr.recognition.lane import LaneSettings
-from ivr.recognition.model import open_model
-from ivr.recognition.vosk_engine import VoskEngine
 from ivr.recognition.worker import Worker
 
 SHORT_LIFE_S = 2.0
-NICENESS = 5
-"""Recording must never wait for recognition."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -160,6 +157,8 @@ def _listen(path: Path) -> socket.socket:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m ivr.recognition.host", description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--engine", choices=(engines.VOSK, engines.VIET_ASR), default=engines.VOSK)
+    parser.add_argument("--niceness", type=int, default=5)
     parser.add_argument("--socket", required=True)
     parser.add_argument("--processes", type=int, required=True)
     parser.add_argument("--vad-mode", type=int, required=True)
@@ -173,7 +172,7 @@ def main(arguments: list[str]) -> int:
         help="a process that shows no life for so long is killed; one block takes milliseconds",
     )
     given = parser.parse_args(arguments)
-    os.nice(NICENESS)
+    os.nice(given.niceness)
     settings = LaneSettings(
         vad_mode=given.vad_mode,
         preroll_s=given.preroll_s,
@@ -181,7 +180,7 @@ def main(arguments: list[str]) -> int:
         partial_every_s=given.partial_every_s,
     )
     try:
-        engine = VoskEngine(open_model(given.model))
+        engine = engines.load(given.engine, given.model)
         # A graph that does not fit its network fails on this second of silence, not in a call.
         trial = engine.recogniser()
         trial.accept(bytes(2 * engine.info.rate_hz))

@@ -20,6 +20,8 @@ START_S = 120.0
 """A big model from a slow disk takes tens of seconds."""
 RESTART_S = (0.0, 0.5, 2.0, 5.0)
 """Waits before the first, second, … new start in a row; the last one stays."""
+NICENESS = 5
+"""Recording must never wait for recognition."""
 SOUND_S = 10.0
 """A host that ran so long was sound: the next start is the first again."""
 CONNECT_RETRY_S = 0.05
@@ -73,11 +75,15 @@ class Link:
 class HostProcess:
     """Args:
     settings: see `ivr.settings.RecognitionSettings`.
-    model: as checked.
+    model: as checked; names the engine.
+    niceness: of the host and its children, see nice(2).
     """
 
-    def __init__(self, settings: RecognitionSettings, model: ModelInfo) -> None:
+    def __init__(
+        self, settings: RecognitionSettings, model: ModelInfo, niceness: int = NICENESS
+    ) -> None:
         self._settings = settings
+        self._niceness = niceness
         self._model = model
         self.processes = settings.processes or os.cpu_count() or 1
         self._process: asyncio.subprocess.Process | None = None
@@ -143,7 +149,9 @@ class HostProcess:
             sys.executable,
             "-m",
             "ivr.recognition.host",
+            f"--engine={self._model.engine}",
             f"--model={self._model.path}",
+            f"--niceness={self._niceness}",
             f"--socket={self._address}",
             f"--processes={self.processes}",
             f"--vad-mode={settings.vad_mode}",

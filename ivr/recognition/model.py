@@ -24,10 +24,11 @@ class ModelInfo:
         name: name of its directory.
         sha256: `digest` of the directory, hex; the ``model_sha256`` of every utterance.
         rate_hz: sample rate its features are made for: 8000 or 16000.
-        words: number of words it can put out.
+        words: number of words it can put out; 0: it spells words from pieces.
         has_word_times: whether the words come with times and confidences.
         has_run_time_graph: whether a grammar list could be used (HCLr.fst + Gr.fst).
         is_demonstration: True for a model that proves the way but was not made for people.
+        engine: which engine it is for, see `ivr.recognition.engines`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ModelInfo:
     has_word_times: bool
     has_run_time_graph: bool
     is_demonstration: bool
+    engine: str = "vosk"
 
 
 @dataclass(frozen=True, slots=True)

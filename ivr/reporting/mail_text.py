@@ -61,6 +61,7 @@ def _call(facts: CaseFacts, language: Language) -> dict[str, str]:
     if facts.unheard_s > 0:
         lost = {"vi": "Chưa nhận dạng", "en": "Recorded but not recognised"}[language]
         warning = f"{warning}\n{lost}: {facts.unheard_s:.1f} s".strip()
+    warning = f"{warning}\n{_second(facts, language)}".strip()
     label: Label = facts.verdict.label
     return {
         "site": facts.site,
@@ -76,6 +77,23 @@ def _call(facts: CaseFacts, language: Language) -> dict[str, str]:
         "model_warning": warning,
         "seal": facts.seal_sha256,
     }
+
+
+def _second(facts: CaseFacts, language: Language) -> str:
+    """Which engine heard what after the call, and which of the two the quotes come from."""
+    second = facts.second
+    if second is None:
+        return ""
+    table = words(language)
+    if second.verdict is None:
+        return table["second"]["failed"].format(model=second.model_name, why=second.failure)
+    values = {
+        "model": second.model_name,
+        "label": table["label"][second.verdict.label.value],
+        "quoted": second.model_name if second.is_leading else facts.model_name,
+    }
+    warning = table["text"]["demonstration"] if second.is_demonstration_model else ""
+    return f"{table['second']['heard'].format(**values)}\n{warning}".strip()
 
 
 def _source(facts: CaseFacts, language: Language) -> str:

@@ -92,7 +92,7 @@ def test_the_result_does_not_depend_on_the_frame_size(
     samples = clip("two_phrases")
     expected = hear(Lane(engine, RATE_HZ, lane_settings), samples, 160)
     assert hear(Lane(engine, RATE_HZ, lane_settings), samples, size) == expected
-    assert len(expected) > 5
+    assert len(expected) > 3
 
 
 def test_an_offset_moves_every_time_by_itself(
