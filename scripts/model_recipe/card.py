@@ -31,17 +31,19 @@ noise, A-law, µ-law, GSM 06.10, lost packets); 40 cepstra and Kaldi's pitch per
 steps of frame cross-entropy with the tones as a second task; a trigram over the tuning half of
 the project's written calls (`data/dialogues`), {sentences} sentences of its own templates
 ({shares})
-and the compounds of pyvi's word list. Training is cut by time as well as by steps, so a rebuild gives a like model, not the same bytes.
+and the compounds of pyvi's word list. Training is cut by time as well as by steps, so a rebuild
+gives a like model, not the same bytes.
 `docs/speech-model.md` in the project tells more.
 
 ## Error rates on synthetic speech
 
 Voices of the test set ({test_voices})
-take no part in training or tuning, and its sentences are not in the language-model text. Settings were chosen on the tune set (other voices, other sentences);
+take no part in training or tuning, and its sentences are not in the language-model text. Settings
+were chosen on the tune set (other voices, other sentences);
 the test set was run twice: once before and once (this table) after a setting that cuts the delay
-of results from 1.1 to 0.4 s was chosen on the tune set. `scripts/build_model evaluate` prints the table;
-`{figures_file}` holds the counts. "near" are harmless sentences that sound like the phrases (the
-text holds the same sound-alikes in other sentences); "random" are random syllables without sentence
+of results from 1.1 to 0.4 s was chosen on the tune set. `scripts/build_model evaluate` prints
+the table; `{figures_file}` holds the counts. "near" are harmless sentences that sound like the
+phrases (the text holds the same sound-alikes in other sentences); "random" are random syllables without sentence
 context, over telephone lines; "tones ignored" compares syllables without tones. There was one
 training run, so small differences mean nothing.
 
