@@ -39,13 +39,13 @@ gives a like model, not the same bytes.
 
 Voices of the test set ({test_voices})
 take no part in training or tuning, and its sentences are not in the language-model text. Settings
-were chosen on the tune set (other voices, other sentences);
-the test set was run twice: once before and once (this table) after a setting that cuts the delay
-of results from 1.1 to 0.4 s was chosen on the tune set. `scripts/build_model evaluate` prints
-the table; `{figures_file}` holds the counts. "near" are harmless sentences that sound like the
-phrases (the text holds the same sound-alikes in other sentences); "random" are random
-syllables without sentence context, over telephone lines; "tones ignored" compares syllables without tones. There was one
-training run, so small differences mean nothing.
+were chosen on the tune set (other voices, other sentences); the test set was run twice: once before
+and once (this table) after a setting that cuts the delay of results from 1.1 to 0.4 s was chosen on
+the tune set. `scripts/build_model evaluate` prints the table; `{figures_file}` holds the counts.
+"near" are harmless sentences that sound like the phrases (the text holds the same sound-alikes in
+other sentences); "random" are random syllables without sentence context, over telephone lines;
+"tones ignored" compares syllables without tones. There was one training run, so small differences
+mean nothing.
 
 {table}
 
