@@ -2,7 +2,9 @@
 
 A guard word (không, đừng, chưa, chớ, khỏi…) reaches a few words ahead, not across a clause.
 "nếu không chuyển", "để không bị thu hồi", "đúng không" contain the word without denying: such
-sequences stand in the rulebook as excuses.  A word that only resembles a guard makes things
+sequences stand in the rulebook as excuses.  A recogniser writes no commas, so a clause is also
+taken to end where a subject and "phải", "sẽ", "bị" … begin another one, and at the border of an
+utterance once the guard has its verb.  A word that only resembles a guard makes things
 uncertain, and uncertainty may lower a score, never raise it.
 """
 
@@ -26,6 +28,7 @@ class Denial(IntEnum):
     NONE = 0
     UNCERTAIN = 1
     SURE = 2
+    WHOLE = 3  # "không có chuyện": denies the whole clause after it, its subject too
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Guards:
         self._guards = _sequences(matching.guards)
         self._excuses = _sequences(matching.guard_excused_by)
         self._stops = matching.guard_stopped_by
+        self._new_clause = matching.guard_new_clause
+        self._particles = matching.guard_particles
         self._single = [
             parsed
             for word in sorted(matching.guards)
@@ -78,11 +83,36 @@ class Guards:
                 continue
             length = max(1, self._guards.at(texts, place))
             reach = self._matching.guard_reach * (2 if length > 1 else 1)
+            if strength is Denial.SURE and self._is_whole(texts[place : place + length]):
+                strength = Denial.WHOLE
             for ahead in range(place + length, min(len(tokens), place + length + reach)):
-                if tokens[ahead - 1].breaks or texts[ahead] in self._stops:
+                if self._ends_clause(tokens, place + length, ahead, strength):
                     break
                 found[ahead] = max(found[ahead], strength)
         return found
+
+    def over(self, denials: Sequence[Denial], texts: Sequence[str]) -> Denial:
+        """How the words of one phrase are denied: as its first word is, but a phrase that brings
+        its own subject and verb ("thuê bao của anh sẽ bị thu hồi") is a clause of its own."""
+        if denials[0] is not Denial.WHOLE and not self._new_clause.isdisjoint(texts[1:]):
+            return Denial.NONE
+        return denials[0]
+
+    def _is_whole(self, words: Sequence[str]) -> bool:
+        return " ".join(words) in self._matching.guard_whole
+
+    def _ends_clause(
+        self, tokens: Sequence[Token], first: int, ahead: int, strength: Denial
+    ) -> bool:
+        """Whether a denial whose own words end before ``first`` stops short of ``ahead``."""
+        before, text = tokens[ahead - 1], tokens[ahead].text
+        if before.breaks:
+            return True
+        if before.utterance != tokens[ahead].utterance:
+            return ahead > first or before.text in self._particles
+        if text in self._new_clause:
+            return ahead > first and strength is not Denial.WHOLE
+        return text in self._stops
 
     def _strength(self, texts: Sequence[str], place: int, *, folded: bool) -> Denial:
         if texts[place] == ZERO and _NUMBERS & set(texts[max(0, place - 1) : place + 2]):

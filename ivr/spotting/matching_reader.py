@@ -12,7 +12,6 @@ from ivr.spotting.yaml_nodes import NodeReader
 _MATCHING: Final = (
     "limits",
     "insert_cost",
-    "delete_cost",
     "function_cost",
     "gap_words",
     "gap_limit",
@@ -24,6 +23,9 @@ _MATCHING: Final = (
     "guard_reach",
     "guard_excused_by",
     "guard_stopped_by",
+    "guard_new_clause",
+    "guard_whole",
+    "guard_particles",
 )
 
 
@@ -43,7 +45,6 @@ def read_matching(reader: NodeReader, node: Node | None) -> Matching:
     return Matching(
         limits=_limits(reader, table),
         insert_cost=number("insert_cost", 0.3),
-        delete_cost=number("delete_cost", 0.45),
         function_cost=number("function_cost", 0.2),
         gap_words=int(number("gap_words", 4, 12)),
         gap_limit=_limit(reader, table.get("gap_limit")) or Limit(0.03, 0.045),
@@ -55,6 +56,9 @@ def read_matching(reader: NodeReader, node: Node | None) -> Matching:
         guard_reach=int(number("guard_reach", 6, 30)),
         guard_excused_by=words("guard_excused_by"),
         guard_stopped_by=words("guard_stopped_by"),
+        guard_new_clause=words("guard_new_clause"),
+        guard_whole=words("guard_whole"),
+        guard_particles=words("guard_particles"),
     )
 
 

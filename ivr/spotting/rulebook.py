@@ -30,7 +30,6 @@ class Matching:
 
     limits: tuple[Limit, ...]  # for 1, 2, 3, … slots; the last serves all longer phrases
     insert_cost: float
-    delete_cost: float
     function_cost: float
     gap_words: int
     gap_limit: Limit  # for phrases found across a gap: less context, so less tolerance
@@ -42,6 +41,9 @@ class Matching:
     guard_reach: int
     guard_excused_by: frozenset[str]
     guard_stopped_by: frozenset[str]
+    guard_new_clause: frozenset[str]  # after its subject, such a word begins a new clause
+    guard_whole: frozenset[str]  # guards that deny whole clauses, subject and all
+    guard_particles: frozenset[str]  # guards that end a question when they end an utterance
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,10 +61,20 @@ class Spotter:
         matches = self.matcher.find(tokens, folded=folded)
         denials = self.guards.denials(tokens, folded=folded)
         quoted = _quoted(matches, tokens)
+        texts = [token.text for token in tokens]
         return [
             (
                 match.end,
-                self._hit(match, tokens, leg, denials[match.start], quoted, is_final=is_final),
+                self._hit(
+                    match,
+                    tokens,
+                    leg,
+                    self.guards.over(
+                        denials[match.start : match.end], texts[match.start : match.end]
+                    ),
+                    quoted,
+                    is_final=is_final,
+                ),
             )
             for match in matches
         ]
@@ -98,7 +108,7 @@ class Spotter:
             start_s=round(span[0].start_s, 2),
             end_s=round(span[-1].end_s, 2),
             score=round(max(0.0, score), 4),
-            negated=denial is Denial.SURE,
+            negated=denial >= Denial.SURE,
             is_final=is_final,
             rulebook_sha256=self.rulebook.sha256,
             kind=phrase.kind,

@@ -12,6 +12,7 @@ The notation follows the idea of hassil (Home Assistant's intent templates):
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ivr.spotting.syllable import canonical
@@ -123,4 +124,9 @@ def _item(tokens: _Tokens) -> list[Variant]:
         raise TemplateError(f"'{sign}' is neither a word nor one of ( | ) [ ] {{ }} ...")
     if any(letter.isdigit() for letter in sign):
         raise TemplateError(f"'{sign}' holds a digit; write numbers as they are said")
-    return [(canonical(sign),)]
+    return [(_word(sign),)]
+
+
+@lru_cache(maxsize=4096)  # a rulebook repeats its few thousand words ten times
+def _word(sign: str) -> str:
+    return canonical(sign)

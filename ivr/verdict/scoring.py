@@ -37,7 +37,11 @@ WEIGHTS: Final = MappingProxyType(
     }
 )
 TIE: Final = 2.7  # a ground and a demand or threat of the same caller: more than their sum
-FILING_CONCEPTS: Final = 3
+ADVICE_SPENT: Final = 0.8
+FILING_CONCEPTS: Final = 4
+FAMILIAR: Final = 0.45  # from here on the speakers seem to know each other
+MANY_GROUPS: Final = 5
+TOLD: Final = 0.8  # from here on it is a story, a rehearsal or a report
 LIVE_CONCEPTS: Final = 2
 
 
@@ -49,6 +53,13 @@ def log_odds(evidence: Evidence) -> float:
         * evidence.strength(Feature.OFFICE)
         * evidence.strength(Feature.CLAIM)
     )
+    # who asks for the code gains nothing by warning of others who do
+    total -= (
+        WEIGHTS[Feature.ADVICE]
+        * evidence.strength(Feature.ADVICE)
+        * ADVICE_SPENT
+        * evidence.strongest((Feature.SECRET, Feature.CONTROL))
+    )
     return total + TIE * evidence.strongest(GROUNDS) * evidence.strongest(PRESSES)
 
 
@@ -58,7 +69,15 @@ def may_warn(evidence: Evidence) -> bool:
 
 
 def may_file(evidence: Evidence) -> bool:
-    """A claimed authority or a pretext, then a demand or a threat, in three concepts or more."""
+    """A claimed authority or a pretext, then a demand or a threat, in four concepts or more.
+
+    Family talk takes much more than that, and what is clearly told of others is never filed: a
+    false report is worse than a late one.
+    """
+    if max(evidence.strength(Feature.RETELLING), evidence.strength(Feature.REPORT)) >= TOLD:
+        return False
+    if evidence.strength(Feature.FAMILY) >= FAMILIAR and len(evidence.groups()) < MANY_GROUPS:
+        return False
     return (
         len(evidence.concepts()) >= FILING_CONCEPTS
         and evidence.strongest(GROUNDS) >= SUBSTANCE
