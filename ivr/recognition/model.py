@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ivr.recognition.kaldi_files import broken
 
 SUPPORTED_RATES_HZ = (8000, 16000)
 UNKNOWN_WORD = "[unk]"
+_PITCH_VALUES = 3  # Kaldi: normalised log pitch, its delta, probability of voicing
+_INPUT_DIM = re.compile(rb"input-node name=input dim=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,22 @@ def _graph_words(layout: _Layout) -> tuple[dict[str, int], bool]:
     return words or kaldi_files.read_words(layout.graph / "words.txt"), not whole.exists()
 
 
+def _check_features(layout: _Layout) -> None:
+    """The network must expect what the files of ``conf`` make: cepstra, and three values of pitch
+    when there is a pitch.conf. Kaldi notices a difference only with the first sound, and ends."""
+    if not layout.mfcc.exists():
+        return
+    expected = _INPUT_DIM.search(layout.acoustic.read_bytes())
+    options = kaldi_files.read_options(layout.mfcc, kaldi_files.FEATURE_OPTIONS)
+    pitch = layout.mfcc.with_name("pitch.conf")
+    made = int(options.get("num-ceps", "13")) + (_PITCH_VALUES if pitch.exists() else 0)
+    if expected is not None and int(expected[1]) != made:
+        raise broken(
+            pitch if int(expected[1]) == made + _PITCH_VALUES else layout.mfcc,
+            f"the network takes {int(expected[1])} values a frame, these files make {made}",
+        )
+
+
 def _check_ivector(path: Path) -> None:
     """Vosk uses i-vectors when final.ie is there, and then needs all of these."""
     if (path / "ivector/final.ie").exists():
@@ -152,6 +171,7 @@ def open_model(path: Path) -> ModelInfo:
     if layout.options is not None:
         kaldi_files.read_options(layout.options, kaldi_files.MODEL_OPTIONS)
     rate = _rate(layout)
+    _check_features(layout)
     words, has_run_time_graph = _graph_words(layout)
     _check_ivector(path)
     return ModelInfo(

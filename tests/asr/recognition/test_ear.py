@@ -138,7 +138,8 @@ async def test_a_killed_process_costs_one_told_span_and_the_ear_goes_on(
     assert finals[2].words[0].start_s == pytest.approx(6.5, abs=0.15)
     assert span.leg is LegName.CALLER
     assert 2.0 <= span.start_s <= 3.5
-    assert span.end_s == pytest.approx(4.3, abs=0.02)
+    # what was still written to the dead process's socket is lost as well, and told
+    assert 4.28 <= span.end_s <= 6.2
     assert "died" in span.why
     start = round(span.start_s * RATE_HZ)
     part = first[start : round(span.end_s * RATE_HZ)]

@@ -144,6 +144,7 @@ def test_the_old_layout_with_everything_in_one_folder_is_taken(copy: Path, tmp_p
     for name in (
         "am/final.mdl",
         "conf/mfcc.conf",
+        "conf/pitch.conf",
         "graph/HCLr.fst",
         "graph/Gr.fst",
         "graph/words.txt",
@@ -154,6 +155,12 @@ def test_the_old_layout_with_everything_in_one_folder_is_taken(copy: Path, tmp_p
     recogniser = VoskEngine(open_model(old)).recogniser()
     recogniser.accept(bytes(8000))
     assert recogniser.final() == ()
+
+
+def test_a_missing_pitch_file_is_named_before_kaldi_ends_over_it(copy: Path) -> None:
+    (copy / "conf/pitch.conf").unlink()
+    with pytest.raises(RecognitionError, match="takes 43 values a frame, these files make 40"):
+        open_model(copy)
 
 
 def test_half_an_ivector_extractor_is_refused(copy: Path) -> None:
