@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -34,10 +34,14 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def fail(problem: IvrError, *, as_json: bool) -> int:
-    """Say what went wrong, why and what to do; returns the exit code."""
+def fail(problem: IvrError, *, as_json: bool, about: Mapping[str, str] | None = None) -> int:
+    """Say what went wrong, why and what to do; returns the exit code.
+
+    Args:
+        about: members to put before ``error``, when it is one of several answers.
+    """
     if as_json:
-        print_json({"error": problem.as_dict()})
+        print_json({**(about or {}), "error": problem.as_dict()})
     progress.print(f"[bold red]{problem.what}[/]", markup=True)
     progress.print(f"  why:    {problem.why}", markup=False)
     progress.print(f"  remedy: {problem.remedy}", markup=False)

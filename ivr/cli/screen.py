@@ -11,12 +11,13 @@ from rich.progress import Progress, TaskID
 
 from ivr import shapes
 from ivr.cli import context
-from ivr.cli.output import JSON_OPTION, EngineChoice, console, print_json, progress, run
+from ivr.cli.output import JSON_OPTION, console, fail, print_json, progress, run
 from ivr.errors import InputError
 from ivr.facts.judgement import Verdict
 from ivr.settings import Settings, resolve
 
 if TYPE_CHECKING:
+    from ivr.house import Mind
     from ivr.screening import Screened
 
 
@@ -35,7 +36,8 @@ def screen(
     """Judge recordings of calls. Nothing is sealed or filed.
 
     A mono recording is taken for both voices in one; the channels of a stereo recording are heard
-    one by one. With --json one object a line, in the order of the files.
+    one by one. With --json one object a line, in the order of the files; a file that cannot be used
+    gives an object with "file" and "error", and exit code 3.
     """
     settings = context.of(ctx).settings
     changes: dict[str, Any] = {} if model is None else {"model": model}
@@ -43,7 +45,8 @@ def screen(
         changes["engine"] = engine.value
     changes["second_pass"] = _second_pass(settings, changes, is_wanted=is_twice)
     recognition = settings.recognition.model_copy(update=changes)
-    run(_screen(settings.model_copy(update={"recognition": recognition}), files, as_json))
+    changed = settings.model_copy(update={"recognition": recognition})
+    raise typer.Exit(run(_screen(changed, files, as_json)))
 
 
 def _second_pass(settings: Settings, changes: dict[str, Any], *, is_wanted: bool) -> str:
@@ -58,51 +61,59 @@ def _second_pass(settings: Settings, changes: dict[str, Any], *, is_wanted: bool
     return chosen
 
 
-async def _screen(settings: Settings, files: list[Path], as_json: bool) -> None:
+async def _screen(settings: Settings, files: list[Path], as_json: bool) -> int:
+    """Judge each file; one that cannot be used is reported and the others are judged all the
+    same. Returns the exit code."""
     from ivr.app import open_mind
+
+    worst = 0
+    async with open_mind(settings) as mind:
+        for file in files:
+            try:
+                await _screen_one(file, mind, settings.verdict.filing_threshold, as_json)
+            except InputError as problem:
+                worst = max(worst, fail(problem, as_json=as_json, about={"file": str(file)}))
+    return worst
+
+
+async def _screen_one(file: Path, mind: "Mind", filing_threshold: float, as_json: bool) -> None:
     from ivr.media.uploads import open_recording
     from ivr.screening import screen_recording
 
-    async with open_mind(settings) as mind:
-        for file in files:
-            audio = await asyncio.to_thread(open_recording, file)
-            total_s = sum(len(channel) for channel in audio.channels) / audio.rate_hz
-            with Progress(console=progress, transient=True) as bar:
-                passes = 1 if mind.second is None else 2
-                task = bar.add_task(file.name, total=passes * total_s)
-                found = await screen_recording(
-                    audio,
-                    mind,
-                    settings.verdict.filing_threshold,
-                    partial(_advance, bar, task),
-                )
-            if not as_json:
-                _print(str(file), shapes.transcript(found.utterances), found.verdict)
-                continue
-            factor = found.seconds / total_s if total_s else 0.0
-            print_json(
-                {
-                    "file": str(file),
-                    "sha256": audio.sha256,
-                    "duration_s": round(audio.duration_s, 2),
-                    "rate_hz": audio.source_rate_hz,
-                    "transcript": shapes.transcript(found.utterances),
-                    "hits": [shapes.hit(hit) for hit in found.hits],
-                    "verdict": shapes.verdict(found.verdict),
-                    "model": {
-                        "name": mind.model.name,
-                        "sha256": mind.model.sha256,
-                        "is_demonstration": mind.model.is_demonstration,
-                        "engine": mind.model.engine,
-                    },
-                    **_passes(found),
-                    "rulebook": _rulebook(mind.spotter.rulebook),
-                    "recognition": {
-                        "seconds": round(found.seconds, 3),
-                        "real_time_factor": round(factor, 4),
-                    },
-                }
-            )
+    audio = await asyncio.to_thread(open_recording, file)
+    total_s = sum(len(channel) for channel in audio.channels) / audio.rate_hz
+    with Progress(console=progress, transient=True) as bar:
+        passes = 1 if mind.second is None else 2
+        task = bar.add_task(file.name, total=passes * total_s)
+        advance = partial(_advance, bar, task)
+        found = await screen_recording(audio, mind, filing_threshold, advance)
+    if not as_json:
+        _print(str(file), shapes.transcript(found.utterances), found.verdict)
+        return
+    factor = found.seconds / total_s if total_s else 0.0
+    print_json(
+        {
+            "file": str(file),
+            "sha256": audio.sha256,
+            "duration_s": round(audio.duration_s, 2),
+            "rate_hz": audio.source_rate_hz,
+            "transcript": shapes.transcript(found.utterances),
+            "hits": [shapes.hit(hit) for hit in found.hits],
+            "verdict": shapes.verdict(found.verdict),
+            "model": {
+                "name": mind.model.name,
+                "sha256": mind.model.sha256,
+                "is_demonstration": mind.model.is_demonstration,
+                "engine": mind.model.engine,
+            },
+            **_passes(found),
+            "rulebook": _rulebook(mind.spotter.rulebook),
+            "recognition": {
+                "seconds": round(found.seconds, 3),
+                "real_time_factor": round(factor, 4),
+            },
+        }
+    )
 
 
 def _passes(found: "Screened") -> dict[str, Any]:

@@ -148,6 +148,27 @@ def test_a_missing_transcript_says_which():
     assert "nowhere.txt" in result.exception.what
 
 
+def test_recordings_are_judged_in_the_published_shape_and_a_bad_one_stops_no_other():
+    assets = PROJECT_ROOT / "tests/assets"
+    files = ["audio/text_named.wav", "speech/cong-an-alaw.flac", "audio/empty.wav"]
+    result = run("screen", *(str(assets / file) for file in files), "--json")
+    assert result.exit_code == 3
+    first, shape, last = (json.loads(line) for line in result.stdout.splitlines())
+    assert first["file"].endswith("text_named.wav")
+    assert {"what", "why", "remedy"} <= set(first["error"])
+    assert last["error"]
+    assert {"file", "sha256", "duration_s", "rate_hz", "transcript", "hits", "verdict"} <= set(
+        shape
+    )
+    assert {"model", "rulebook", "recognition"} <= set(shape)
+    assert {"name", "sha256"} <= set(shape["model"])
+    assert {"seconds", "real_time_factor"} <= set(shape["recognition"])
+    assert {"live_at_s", "filing_at_s"} <= set(shape["verdict"])
+    assert any(hit["concept"] == "cong_an" for hit in shape["hits"])
+    said = shape["transcript"][0]
+    assert {"channel", "start_s", "end_s", "text", "confidence", "words"} <= set(said)
+
+
 def test_rules_are_in_order_and_their_examples_hold():
     assert json.loads(run("rules", "check", "--json").stdout)["ok"]
     result = json.loads(run("rules", "test", "--json").stdout)
