@@ -11,7 +11,7 @@ from rich.progress import Progress, TaskID
 
 from ivr import shapes
 from ivr.cli import context
-from ivr.cli.output import JSON_OPTION, console, fail, print_json, progress, run
+from ivr.cli.output import JSON_OPTION, EngineChoice, console, fail, print_json, progress, run
 from ivr.errors import InputError
 from ivr.facts.judgement import Verdict
 from ivr.settings import Settings, resolve
