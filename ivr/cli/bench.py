@@ -99,7 +99,8 @@ def hearing(
     ),
     limit: int | None = typer.Option(None, "--limit", min=1, help="Only so many calls of it."),
     minutes: float = typer.Option(15.0, "--minutes", min=0.1, help="Begin no call after so long."),
-    model: Path | None = typer.Option(None, "--model", help="Model directory to use."),
+    engine: EngineChoice | None = typer.Option(None, "--engine", help="vosk or viet-asr."),
+    model: Path | None = typer.Option(None, "--model", help="Vosk model directory to use."),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Voiced calls through the real recognisers: syllable errors, phrases, verdict, warnings.
@@ -112,9 +113,11 @@ def hearing(
     from ivr.bench.hearing_tables import figures, render
 
     settings = context.of(ctx).settings
-    if model is not None:
-        recognition = settings.recognition.model_copy(update={"model": model})
-        settings = settings.model_copy(update={"recognition": recognition})
+    # one engine is measured at a time: nobody listens a second time
+    changes = {"engine": engine.value if engine else None, "model": model, "second_pass": "off"}
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    recognition = settings.recognition.model_copy(update=wanted)
+    settings = settings.model_copy(update={"recognition": recognition})
     with Progress(console=progress, transient=True) as bar:
         task = bar.add_task("hearing", total=None)
 

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -135,12 +136,18 @@ def _described(plan: CallPlan, samples: int, times: list[dict[str, float]]) -> d
         "file": f"{plan.name}.flac",
         "seconds": round(samples / SAMPLE_RATE, 3),
         "speech": "synthetic (espeak-ng)",
-        "drawn_from": plan.seed,
+        "drawn_from": _origin(plan),
         "codec": plan.codec,
         "loss": plan.loss,
         "legs": {role: asdict(leg) for role, leg in plan.legs.items()},
         "turns": times,
     }
+
+
+def _origin(plan: CallPlan) -> str:
+    """What the sound depends on: another seed or another wording makes another."""
+    said = json.dumps(plan.turns, ensure_ascii=False).encode()
+    return f"{plan.seed} {hashlib.sha256(said).hexdigest()[:12]}"
 
 
 def write_call(folder: Path, plan: CallPlan, group: str) -> None:
@@ -167,12 +174,12 @@ def make_call(folder: Path, dialogue: dict[str, Any], part: str, seed: int) -> d
     """One missing call; another manner of speaking when the synthesiser crashed."""
     plans = [plan_call(dialogue, part, seed, attempt) for attempt in range(_ATTEMPTS)]
     made = _read(folder / f"{dialogue['id']}.json")
-    if made is not None and made["drawn_from"] in {plan.seed for plan in plans}:
+    if made is not None and made["drawn_from"] in {_origin(plan) for plan in plans}:
         return made
     for plan in plans:
         _in_own_process(lambda plan=plan: write_call(folder, plan, GROUP_OF[part]))
         made = _read(folder / f"{plan.name}.json")
-        if made is not None and made["drawn_from"] == plan.seed:
+        if made is not None and made["drawn_from"] == _origin(plan):
             return made
     message = f"no sound for {dialogue['id']} after {_ATTEMPTS} attempts"
     raise RuntimeError(message)
