@@ -58,7 +58,9 @@ class _Pass:
         await self._link.send(Kind.FINISH)
 
     async def report(self) -> Report:
-        report = await asyncio.wait_for(self._link.report(), ANSWER_S)
+        # Not wait_for: in Python 3.11 it can swallow the cancelling of whoever waits for us.
+        async with asyncio.timeout(ANSWER_S):
+            report = await self._link.report()
         self._done = report.samples
         self._more.set()
         return report
@@ -127,7 +129,8 @@ async def _one_pass(
     take: Callable[[Report], None],
 ) -> None:
     opening = Opening(part.rate_hz, part.first_index, is_live=False)
-    link, number = await asyncio.wait_for(host.connect(opening), ANSWER_S)
+    async with asyncio.timeout(ANSWER_S):
+        link, number = await host.connect(opening)
     one = _Pass(link, part, samples)
     sender = asyncio.create_task(one.send())
     try:
