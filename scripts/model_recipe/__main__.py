@@ -1,6 +1,8 @@
 """Command line of the recipe; `scripts/build_model` is its front."""
 
 import argparse
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from model_recipe.workspace import REPOSITORY, Workspace
 # Chosen by the step "study" on the tune voices: see docs/speech-model.md.
 WINDOW_MS, BANDS = 25.0, 40
 MODEL_NAME = "vosk-model-vi-ivr-demo-0.1"
+MODELS = REPOSITORY / "asr_models"
+TOY_STRIDE = 4  # a toy is measured on every fourth clip: it shows that measuring works
 
 
 def _speech_shard(args: argparse.Namespace) -> None:
@@ -81,22 +85,22 @@ def _model(args: argparse.Namespace) -> None:
     from ivr.recognition.model import digest
     from model_recipe.assembly import (
         Decoding,
-        LanguageData,
+        language_data,
         write_acoustic_files,
         write_graph_files,
     )
 
     space = Workspace(args.work)
-    data = LanguageData(sentences=3_000) if args.toy else LanguageData()
     write_acoustic_files(space, space.model, Decoding())
-    write_graph_files(space, space.model, data, Decoding().filler_cost)
+    write_graph_files(space, space.model, language_data(args.toy), Decoding().filler_cost)
     print(f"model: {space.model}, digest {digest(space.model)}", flush=True)
 
 
 def _tune(args: argparse.Namespace) -> None:
     """Error rates on the tune set for decoding settings around the chosen ones."""
     from model_recipe.assembly import Decoding, write_acoustic_files
-    from model_recipe.evaluation import evaluate, table
+    from model_recipe.evaluation import evaluate
+    from model_recipe.figures import table
     from model_recipe.measured_speech import make_set
 
     space = Workspace(args.work)
@@ -114,36 +118,66 @@ def _tune(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    """The test set, once, at the end; the card and evaluation.json go into the model."""
-    import json
+    """The test set, once, at the end; the card and evaluation.json go into the model.
 
-    from model_recipe.assembly import CARD, FIGURES, LanguageData
-    from model_recipe.card import write_card
-    from model_recipe.corpus import TEXT_SHARES
-    from model_recipe.evaluation import evaluate, table
+    Another model (`--model`) is only measured: the card tells of this build alone.
+    """
+    from model_recipe.card import FIGURES
+    from model_recipe.evaluation import evaluate
+    from model_recipe.figures import table
     from model_recipe.measured_speech import make_set
+
+    space = Workspace(args.work)
+    clips = make_set("test", space.measured, space.vocabulary, voices=1 if args.toy else 6)
+    model = args.model or space.model
+    figures = evaluate(model, space.measured, clips[::TOY_STRIDE] if args.toy else clips)
+    print(table(figures))
+    print(f"evaluation: synthetic speech only; real-time factor {figures['real_time_factor']}")
+    if args.model:
+        return
+    stored = json.dumps(figures, ensure_ascii=False, indent=1)
+    (space.model / FIGURES).write_text(stored + "\n", encoding="utf-8")
+    _card(args)
+
+
+def _card(args: argparse.Namespace) -> None:
+    """The card again from the stored figures; nothing is measured."""
+    from model_recipe.assembly import language_data
+    from model_recipe.card import CARD, FIGURES, write_card
+    from model_recipe.corpus import TEXT_SHARES
+    from model_recipe.speech_data import stored_hours
     from model_recipe.training import stored_steps
     from model_recipe.voices import VARIANTS
 
     space = Workspace(args.work)
-    model = args.model or space.model
-    clips = make_set("test", space.measured, space.vocabulary, voices=1 if args.toy else 6)
-    figures = evaluate(model, space.measured, clips)
-    print(table(figures))
-    print(f"evaluation: synthetic speech only; real-time factor {figures['real_time_factor']}")
-    stored = json.dumps(figures, ensure_ascii=False, indent=1)
-    (model / FIGURES).write_text(stored + "\n", encoding="utf-8")
+    model = space.model
     facts = {
+        "title": "a toy, to try the steps" if args.toy else MODEL_NAME,
+        "hours": f"{stored_hours(sorted(space.speech.glob('shard-*.npz'))):.3g}",
+        "seed": str(args.seed),
         "parameters": f"{(model / 'am' / 'final.mdl').stat().st_size / 4e6:.1f} million parameters",
         "words": f"{len(space.vocabulary):,}",
         "train_voices": str(len(VARIANTS["train"])),
         "steps": f"{stored_steps(space.network):,}",
-        "sentences": f"{LanguageData().sentences:,}",
+        "sentences": f"{language_data(args.toy).sentences:,}",
         "shares": ", ".join(f"{name} {share:.0%}" for name, share in TEXT_SHARES.items()),
         "test_voices": ", ".join(VARIANTS["test"]),
-        "figures_file": FIGURES,
     }
+    figures = json.loads((model / FIGURES).read_text(encoding="utf-8"))
     write_card(model / CARD, figures, facts)
+
+
+def _install(args: argparse.Namespace) -> None:
+    """The built model into the folder of models, and its digest into the manifest."""
+    from ivr.errors import IvrError
+    from model_recipe.installation import install
+
+    built = Workspace(args.work).model
+    try:
+        sha256 = install(built, args.models, args.name, force=args.force)
+    except IvrError as problem:
+        sys.exit(f"install: {problem}")
+    print(f"install: {args.models / args.name}, digest {sha256}")
 
 
 def _demo(args: argparse.Namespace) -> None:
@@ -177,15 +211,17 @@ def main() -> None:
     speech.add_argument("--workers", type=int, default=2)
     speech.set_defaults(run=_speech)
     for step in (shard, speech):
-        step.add_argument("--hours", type=float, default=30.0)
+        step.add_argument("--hours", type=float, default=36.0)
     study = steps.add_parser("study", help="compare feature settings in small runs")
     study.add_argument("settings", nargs="+", help="WINDOWxBANDS, as 25x40; a final p adds pitch")
     study.add_argument("--shards", type=int, default=6)
-    study.set_defaults(run=_study, steps=400)
+    study.add_argument("--steps", type=int, default=400)
+    study.set_defaults(run=_study)
     train = steps.add_parser("train", help="train the network")
     train.add_argument("--window", type=float, default=WINDOW_MS)
     train.add_argument("--bands", type=int, default=BANDS)
-    train.add_argument("--minutes", type=float, default=30.0)
+    train.add_argument("--minutes", type=float, default=36.0)
+    train.add_argument("--steps", type=int, default=5000)
     train.set_defaults(run=_train)
     model = steps.add_parser("model", help="assemble the Vosk directory")
     model.set_defaults(run=_model)
@@ -196,14 +232,19 @@ def main() -> None:
     evaluate = steps.add_parser("evaluate", help="measure on the test set; write the card")
     evaluate.add_argument("--model", type=Path, help="another Vosk directory to measure")
     evaluate.set_defaults(run=_evaluate)
+    card = steps.add_parser("card", help="write the card again from the stored figures")
+    card.set_defaults(run=_card)
+    install = steps.add_parser("install", help="put the built model among the project's models")
+    install.add_argument("--models", type=Path, default=MODELS, help="folder of the manifest")
+    install.add_argument("--name", default=MODEL_NAME, help="built-in entry of the manifest")
+    install.add_argument("--force", action="store_true", help="replace the model that is there")
+    install.set_defaults(run=_install)
     demo = steps.add_parser("demo", help="the demonstration calls and the clips of the tests")
-    demo.add_argument("--model", type=Path, default=REPOSITORY / "asr_models" / MODEL_NAME)
+    demo.add_argument("--model", type=Path, default=MODELS / MODEL_NAME)
     demo.set_defaults(run=_demo)
-    for step in (speech, train, model, evaluate):
+    for step in (speech, train, model, evaluate, card):
         step.add_argument("--toy", action="store_true", help="a tiny model, to try the steps")
-    for step in (study, train):
-        step.add_argument("--steps", type=int, default=3500)
-    for step in (shard, speech, study, train):
+    for step in (shard, speech, study, train, evaluate, card):
         step.add_argument("--seed", type=int, default=1)
 
     args = parser.parse_args()

@@ -9,8 +9,6 @@ from model_recipe.graph import word_ids, write_graph
 from model_recipe.language_model import Smoothing, Trigram
 from model_recipe.workspace import Workspace
 
-CARD, FIGURES = "README.md", "evaluation.json"  # about the model, not of it
-
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
@@ -62,6 +60,11 @@ class LanguageData:
     dictionary_weight: float = 0.05
     seed: int = 4242
     smoothing: Smoothing = field(default_factory=Smoothing)
+
+
+def language_data(toy: bool) -> LanguageData:
+    """The language model's sources for a model, or for a toy that only tries the steps."""
+    return LanguageData(sentences=3_000) if toy else LanguageData()
 
 
 def language_model(space: Workspace, data: LanguageData) -> Trigram:

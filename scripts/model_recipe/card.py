@@ -1,14 +1,21 @@
 """The model card: what the model is, from the figures that the evaluation stored."""
 
+import tomllib
 from pathlib import Path
 
 from ivr.recognition.model import digest
-from model_recipe.evaluation import table
+from model_recipe.figures import table
 
-HUMAN_NOTE = "human_speech.md"  # beside the card's template: a measurement that cannot be repeated
+CARD, FIGURES = "README.md", "evaluation.json"  # about the model, not of it
+_NOTES = Path(__file__).parent / "text" / "notes_on_builds.toml"
+_UNKNOWN_BUILD = {
+    "making": "This build has no record of how its steps were run.",
+    "test_runs": "This build has no record of how often the test set was run on it.",
+    "people": "This build was not measured on people. Expect it to be useless for them.",
+}
 
 _CARD = """\
-# vosk-model-vi-ivr-demo-0.1
+# {title}
 
 A Vietnamese model for Vosk at 8 kHz, the telephone rate, for demonstrations and tests of `ivr`.
 **It was trained on synthetic speech only, and every figure in the table was measured on synthetic
@@ -25,23 +32,25 @@ speech.** Do not expect these figures with people.
 
 ## How it was made
 
-`scripts/build_model` made it, with its defaults: 36 hours of speech (seed 1) by espeak-ng in the
-three dialects and {train_voices} voice variants, over simulated telephone lines (rooms, bands,
+The recipe of `scripts/build_model` made it: {hours} hours of speech (seed {seed}) by espeak-ng in
+the three dialects and {train_voices} voice variants, over simulated telephone lines (rooms, bands,
 noise, A-law, µ-law, GSM 06.10, lost packets); 40 cepstra and Kaldi's pitch per 10 ms; {steps}
 steps of frame cross-entropy with the tones as a second task; a trigram over the tuning half of
 the project's written calls (`data/dialogues`), {sentences} sentences of its own templates
 ({shares})
 and the compounds of pyvi's word list. Training is cut by time as well as by steps, so a rebuild
 gives a like model, not the same bytes.
+{making}
 `docs/speech-model.md` in the project tells more.
 
 ## Error rates on synthetic speech
 
 Voices of the test set ({test_voices})
 take no part in training or tuning, and its sentences are not in the language-model text. Settings
-were chosen on the tune set (other voices, other sentences); the test set was run twice: once before
-and once (this table) after a setting that cuts the delay of results from 1.1 to 0.4 s was chosen on
-the tune set. `scripts/build_model evaluate` prints the table; `{figures_file}` holds the counts.
+were chosen on the tune set (other voices, other sentences). `scripts/build_model evaluate` prints
+the table; `{figures_file}` holds the counts.
+{test_runs}
+
 "near" are harmless sentences that sound like the phrases (the text holds the same sound-alikes in
 other sentences); "random" are random syllables without sentence context, over telephone lines;
 "tones ignored" compares syllables without tones. There was one training run, so small differences
@@ -54,7 +63,7 @@ lines come from the simulator that made the training lines: both flatter the mod
 
 ## People
 
-{human}
+{people}
 
 ## What it is not for
 
@@ -71,14 +80,21 @@ GPL-3.0-or-later, like the project. espeak-ng (GPL-3.0-or-later) spoke the train
 """
 
 
+def notes(sha256: str) -> dict[str, str]:
+    """What is known of the build with this digest beyond its figures."""
+    known = tomllib.loads(_NOTES.read_text(encoding="utf-8")).get(sha256, {})
+    return {name: known.get(name, text) for name, text in _UNKNOWN_BUILD.items()}
+
+
 def write_card(path: Path, figures: dict[str, object], facts: dict[str, str]) -> None:
     """Write the card of a model directory."""
-    human = (Path(__file__).parent / "text" / HUMAN_NOTE).read_text(encoding="utf-8").strip()
+    sha256 = digest(path.parent)
     text = _CARD.format(
-        digest=digest(path.parent),
+        digest=sha256,
         table=table(figures),
         rtf=figures["real_time_factor"],
-        human=human,
+        figures_file=FIGURES,
+        **notes(sha256),
         **facts,
     )
     path.write_text(text, encoding="utf-8")

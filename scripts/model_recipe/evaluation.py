@@ -11,10 +11,10 @@ import soundfile
 import vosk
 
 from ivr.spotting.syllable import parse
+from model_recipe.figures import KEY_PHRASES
 from model_recipe.measured_speech import Clip
 from model_recipe.voices import SAMPLE_RATE
 
-KEY_PHRASES = ("công an", "thu hồi số thuê bao", "chuyển tiền")
 _BLOCK = 1600  # bytes: 100 ms, as a call delivers audio
 
 
@@ -113,28 +113,3 @@ def evaluate(model_path: Path, folder: Path, clips: Iterable[Clip]) -> dict[str,
         "audio_seconds": round(audio_seconds, 1),
         "sets": {name: tally.figures() for name, tally in sorted(tallies.items())},
     }
-
-
-def table(figures: dict[str, object]) -> str:
-    """The figures as a Markdown table."""
-    sets = figures["sets"]
-    assert isinstance(sets, dict)
-    lines = [
-        "| set | clips | syllable error | tones ignored | "
-        + " | ".join(KEY_PHRASES)
-        + " | clips with a false alarm |",
-        "|---|---|---|---|" + "---|" * len(KEY_PHRASES) + "---|",
-    ]
-    for name, of in sets.items():
-        recall = [
-            f"{of['phrases_found'].get(phrase, 0)}/{of['phrases_said'][phrase]}"
-            if phrase in of["phrases_said"]
-            else "–"
-            for phrase in KEY_PHRASES
-        ]
-        lines.append(
-            f"| {name} | {of['clips']} | {of['syllable_error']:.1%} | "
-            f"{of['syllable_error_without_tone']:.1%} | {' | '.join(recall)} | "
-            f"{of['clips_with_false_alarm']} |"
-        )
-    return "\n".join(lines)

@@ -3,7 +3,7 @@
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +136,15 @@ def read_shard(path: Path) -> Iterator[Utterance]:
         yield Utterance(audio[sample : sample + size], segments)
         sample += size
         mark += count
+
+
+def stored_hours(paths: Iterable[Path]) -> float:
+    """Hours of speech in shard files."""
+    samples = 0
+    for path in paths:
+        with np.load(path) as stored:
+            samples += int(stored["sizes"].sum())
+    return samples / SAMPLE_RATE / 3600
 
 
 def make_shard(path: Path, work: Path, hours: float, seed: int, group: str) -> None:
