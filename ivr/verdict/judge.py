@@ -9,7 +9,7 @@ from ivr.facts.call import LegName
 from ivr.facts.judgement import Label, Level, PhraseHit, Reason, Stage, Verdict
 from ivr.facts.speech import Utterance
 from ivr.settings import VerdictSettings
-from ivr.verdict.features import SUBSTANCE, Evidence, Feature
+from ivr.verdict.features import SUBSTANCE, Evidence, Feature, feature_of
 from ivr.verdict.reasons import NO_VIETNAMESE, TOO_LITTLE, reasons
 from ivr.verdict.scoring import score
 
@@ -85,10 +85,11 @@ class SequenceJudge:
     def _try(self, suspect: LegName, hits: Sequence[PhraseHit]) -> _Trial:
         trial = _Trial(suspect, Evidence())
         settings = self._settings
+        turned_away = _turned_away(hits)
         in_time = sorted(range(len(hits)), key=lambda n: (hits[n].end_s, hits[n].start_s, n))
         for index in in_time:
             hit = hits[index]
-            if hit.leg is LegName.AGENT:
+            if hit.leg is LegName.AGENT or index in turned_away:
                 continue
             trial.evidence.add(index, hit, is_suspect=hit.leg is suspect)
             trial.score = score(trial.evidence, settings.live_threshold, settings.filing_threshold)
@@ -113,6 +114,24 @@ class SequenceJudge:
             return TOO_LITTLE
         marked = sum(not unicodedata.normalize("NFC", word).isascii() for word in words)
         return NO_VIETNAMESE if not hits and marked < MARKED_SHARE * len(words) else None
+
+
+def _turned_away(hits: Sequence[PhraseHit]) -> set[int]:
+    """Invitations that are only part of advice against going: "khỏi ra cửa hàng mất công"."""
+    away = [
+        hit
+        for hit in hits
+        if feature_of(hit) is Feature.ISOLATION and not (hit.negated or hit.quoted)
+    ]
+    return {
+        index
+        for index, hit in enumerate(hits)
+        if feature_of(hit) is Feature.IN_PERSON
+        and any(
+            one.leg is hit.leg and one.start_s < hit.end_s and hit.start_s < one.end_s
+            for one in away
+        )
+    }
 
 
 def _words(utterances: Sequence[Utterance]) -> dict[LegName, list[str]]:

@@ -11,36 +11,36 @@ from typing import Final
 
 from ivr.verdict.features import GROUNDS, PRESSES, SUBSTANCE, Evidence, Feature
 
-BIAS: Final = -3.5
+BIAS: Final = -4.0
 WEIGHTS: Final = MappingProxyType(
     {
-        Feature.CLAIM: 1.5,
-        Feature.OFFICE: 1.3,
-        Feature.PRETEXT: 3.2,
-        Feature.ACCUSATION: 1.8,
-        Feature.THREAT: 1.5,
-        Feature.PRESSURE: 1.4,
-        Feature.ISOLATION: 2.7,
-        Feature.INSTRUCTION: 1.5,
-        Feature.CONTROL: 2.9,
-        Feature.MONEY: 2.6,
-        Feature.SECRET: 2.5,
-        Feature.DATA: 1.8,
-        Feature.ADVICE: -3.4,
-        Feature.RETELLING: -4.0,
-        Feature.REPORT: -3.6,
-        Feature.FAMILY: -2.0,
-        Feature.IN_PERSON: -2.8,
-        Feature.EVERYDAY: -1.6,
-        Feature.DENIAL: -1.2,
-        Feature.ADVERT: -1.0,
+        Feature.CLAIM: 0.6,
+        Feature.OFFICE: 2.7,
+        Feature.PRETEXT: 4.3,
+        Feature.ACCUSATION: 0.8,
+        Feature.THREAT: 0.5,
+        Feature.PRESSURE: 1.6,
+        Feature.ISOLATION: 2.9,
+        Feature.INSTRUCTION: 2.0,
+        Feature.CONTROL: 3.0,
+        Feature.MONEY: 2.5,
+        Feature.SECRET: 0.7,
+        Feature.DATA: 1.9,
+        Feature.ADVICE: -2.9,
+        Feature.RETELLING: -2.8,
+        Feature.REPORT: -3.3,
+        Feature.FAMILY: -1.5,
+        Feature.IN_PERSON: -3.4,
+        Feature.EVERYDAY: -2.0,
+        Feature.DENIAL: -0.7,
+        Feature.ADVERT: -0.9,
     }
 )
 TIE: Final = 2.7  # a ground and a demand or threat of the same caller: more than their sum
 ADVICE_SPENT: Final = 0.8
-FILING_CONCEPTS: Final = 4
-FAMILIAR: Final = 0.45  # from here on the speakers seem to know each other
-MANY_GROUPS: Final = 5
+FILING_CONCEPTS: Final = 3
+FAMILIAR: Final = 0.55  # from here on the speakers seem to know each other
+MANY_GROUPS: Final = 4
 TOLD: Final = 0.8  # from here on it is a story, a rehearsal or a report
 LIVE_CONCEPTS: Final = 2
 
@@ -69,7 +69,7 @@ def may_warn(evidence: Evidence) -> bool:
 
 
 def may_file(evidence: Evidence) -> bool:
-    """A claimed authority or a pretext, then a demand or a threat, in four concepts or more.
+    """A claimed authority or a pretext, then a demand or a threat, in three concepts or more.
 
     Family talk takes much more than that, and what is clearly told of others is never filed: a
     false report is worse than a late one.
