@@ -36,7 +36,7 @@ from ivr.telephony.pool import WorkerPool
 from ivr.verdict.judge import SequenceJudge
 
 VIETNAM = timezone(timedelta(hours=7))
-SECOND_NICENESS = 15  # behind live recognition, which stands at 5
+SECOND_NICENESS = 7  # behind live recognition at 5, but not so far that a busy machine starves it
 
 
 @asynccontextmanager

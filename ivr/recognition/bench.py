@@ -219,7 +219,10 @@ def main(arguments: list[str]) -> int:
         return problem.exit_code
     for share in given.share or [0.2, 0.45, 0.9]:
         figures = measure(engine, make_leg(clips, share, given.seconds), share, settings)
-        row = {"model": given.model.name, **asdict(figures)}
+        row = {
+            "model": engines.describe(given.engine, resolve(given.model)).name,
+            **asdict(figures),
+        }
         if given.json:
             sys.stdout.write(json.dumps(row) + "\n")
         else:
