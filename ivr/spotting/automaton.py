@@ -4,17 +4,67 @@ List entries of several words get a tree of their own; what it finds becomes an 
 main search, so that "{org}" costs one look-up however many offices it names.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from ivr.spotting.costs import Region
 from ivr.spotting.lexicon import Lexicon
 from ivr.spotting.rulebook import Matching, Phrase, Rulebook
-from ivr.spotting.template import GAP, Variant, is_list
+from ivr.spotting.template import GAP, Variant
 
 ROOT = 0
 NO_NODE = -1
+LEAP = -1  # stands for a gap while the tree grows; symbols are 0 and above
+
+
+class _Trie:
+    """The tree while it grows: a hundred thousand variants, so it holds no more than it must.
+
+    A gap is the symbol `LEAP`; ``slots`` is the length of the variants that end at a node.
+    """
+
+    def __init__(self) -> None:
+        self.children: list[dict[int, int]] = [{}]
+        self.ends: dict[int, list[int]] = {}
+        self.slots: dict[int, int] = {}
+
+    def add(self, path: Iterable[int], target: int, slots: int) -> None:
+        children = self.children
+        node = ROOT
+        for symbol in path:
+            following = children[node].get(symbol)
+            if following is None:
+                following = children[node][symbol] = len(children)
+                children.append({})
+            node = following
+        self.slots[node] = max(slots, self.slots.get(node, 0))
+        ends = self.ends.setdefault(node, [])
+        if target not in ends:
+            ends.append(target)
+
+    def minimized(self) -> "Tree":
+        """The same language with equal endings shared: far fewer nodes and fewer live paths."""
+        shared = Tree()
+        known: dict[tuple[object, ...], int] = {}
+        number = [ROOT] * len(self.children)
+        longest = [0] * len(self.children)
+        for node in range(len(self.children) - 1, -1, -1):  # children were made after parents
+            below = self.children[node]
+            children = {symbol: number[child] for symbol, child in below.items()}
+            gap = children.pop(LEAP, NO_NODE)
+            length = longest[node] = max([longest[child] for child in below.values()], default=0)
+            length = longest[node] = max(length, self.slots.get(node, 0))
+            ends = self.ends.get(node, [])
+            # what lies behind a gap is reached through `gap` alone, so its node says so
+            key = (tuple(sorted(children.items())), tuple(ends), gap, length)
+            if node == ROOT:
+                shared.children[ROOT], shared.longest[ROOT] = children, length
+            elif key in known:
+                number[node] = known[key]
+            else:
+                number[node] = known[key] = shared.grow(children, ends, gap, length)
+        return shared
 
 
 @dataclass(slots=True)
@@ -26,7 +76,6 @@ class Tree:
         longest: most slots of any phrase below, which bounds what a path may still cost.
         ends: targets whose variant ends here.
         gap: node entered, free of charge, for a ``...``; NO_NODE without one.
-        is_gap: whether words may be skipped here.
         skippable: children reached over a function word, which may be missing.
     """
 
@@ -34,62 +83,16 @@ class Tree:
     longest: list[int] = field(default_factory=lambda: [0])
     ends: list[list[int]] = field(default_factory=lambda: [[]])
     gap: list[int] = field(default_factory=lambda: [NO_NODE])
-    is_gap: list[bool] = field(default_factory=lambda: [False])
     skippable: list[list[int]] = field(default_factory=lambda: [[]])
 
-    def _new(self) -> int:
-        self.children.append({})
-        self.longest.append(0)
-        self.ends.append([])
-        self.gap.append(NO_NODE)
-        self.is_gap.append(False)
+    def grow(self, children: dict[int, int], ends: list[int], gap: int, longest: int) -> int:
+        """Add a node; returns its number."""
+        self.children.append(children)
+        self.ends.append(ends)
+        self.gap.append(gap)
+        self.longest.append(longest)
         self.skippable.append([])
         return len(self.children) - 1
-
-    def add(self, path: Sequence[int | None], target: int, slots: int) -> None:
-        """Add a variant; None in the path is a gap."""
-        node = ROOT
-        for symbol in path:
-            self.longest[node] = max(self.longest[node], slots)
-            if symbol is None:
-                if self.gap[node] == NO_NODE:
-                    self.gap[node] = self._new()
-                    self.is_gap[self.gap[node]] = True
-                node = self.gap[node]
-            else:
-                if symbol not in self.children[node]:
-                    self.children[node][symbol] = self._new()
-                node = self.children[node][symbol]
-        self.longest[node] = max(self.longest[node], slots)
-        if target not in self.ends[node]:
-            self.ends[node].append(target)
-
-    def minimized(self) -> "Tree":
-        """The same language with equal endings shared: far fewer nodes and fewer live paths."""
-        shared = Tree()
-        known: dict[tuple[object, ...], int] = {}
-        number: dict[int, int] = {ROOT: ROOT, NO_NODE: NO_NODE}
-        for node in range(len(self.children) - 1, ROOT, -1):  # children were made after parents
-            children = {symbol: number[child] for symbol, child in self.children[node].items()}
-            gap = number[self.gap[node]]
-            key = (
-                tuple(sorted(children.items())),
-                tuple(self.ends[node]),
-                gap,
-                self.is_gap[node],
-                self.longest[node],
-            )
-            if key not in known:
-                new = known[key] = shared._new()
-                shared.children[new] = children
-                shared.ends[new] = self.ends[node]
-                shared.gap[new] = gap
-                shared.is_gap[new] = self.is_gap[node]
-                shared.longest[new] = self.longest[node]
-            number[node] = known[key]
-        shared.children[ROOT] = {s: number[child] for s, child in self.children[ROOT].items()}
-        shared.longest[ROOT] = self.longest[ROOT]
-        return shared
 
     def mark_skippable(self, symbols: frozenset[int]) -> None:
         for node, children in enumerate(self.children):
@@ -134,24 +137,30 @@ def compile_rulebook(
         if on is None or phrase.valid_from is None or phrase.valid_from <= on.isoformat()
     ]
     lexicon = _lexicon(rulebook, phrases, region)
-    tree = Tree()
+    trie = _Trie()
     targets: list[Target] = []
-    widths = {
-        f"{{{name}}}": max(len(item) for item in items) for name, items in rulebook.lists.items()
-    }
+    numbers = {GAP: LEAP, **lexicon.ids}
+    widths = dict.fromkeys(numbers, 1) | {GAP: 0}
+    for name, items in rulebook.lists.items():
+        widths[f"{{{name}}}"] = max(len(item) for item in items)
+
+    def add(variants: Iterable[Variant], target: Target) -> None:
+        for variant in variants:
+            slots = sum(map(widths.__getitem__, variant))
+            trie.add(map(numbers.__getitem__, variant), len(targets), slots)
+        targets.append(target)
+
     for phrase in phrases:
-        _add(tree, lexicon, phrase.variants, len(targets), widths)
-        targets.append(Target(phrase.concept, phrase))
+        add(phrase.variants, Target(phrase.concept, phrase))
     for concept in rulebook.concepts:
         if concept.decoys:
-            _add(tree, lexicon, concept.decoys, len(targets), widths)
-            targets.append(Target(concept.name, None))
+            add(concept.decoys, Target(concept.name, None))
     droppable = frozenset(
         lexicon.ids[word]
         for word in rulebook.matching.droppable_words - rulebook.matching.guards
         if word in lexicon.ids
     )
-    tree = tree.minimized()
+    tree = trie.minimized()
     tree.mark_skippable(droppable)
     list_tree, list_symbols = _list_tree(rulebook.lists, lexicon)
     return Automaton(
@@ -165,7 +174,8 @@ def _lexicon(rulebook: Rulebook, phrases: Iterable[Phrase], region: Region | Non
     variants += [variant for concept in rulebook.concepts for variant in concept.decoys]
     variants += [item for items in rulebook.lists.values() for item in items]
     for variant in variants:
-        symbols.update(dict.fromkeys(symbol for symbol in variant if symbol != GAP))
+        symbols.update(dict.fromkeys(variant))
+    symbols.pop(GAP, None)
     matching = rulebook.matching
     return Lexicon(
         symbols,
@@ -180,27 +190,14 @@ def _lexicon(rulebook: Rulebook, phrases: Iterable[Phrase], region: Region | Non
     )
 
 
-def _add(
-    tree: Tree,
-    lexicon: Lexicon,
-    variants: Iterable[Variant],
-    target: int,
-    widths: Mapping[str, int],
-) -> None:
-    for variant in variants:
-        path = [None if symbol == GAP else lexicon.ids[symbol] for symbol in variant]
-        slots = sum(widths[symbol] if is_list(symbol) else 1 for symbol in variant if symbol != GAP)
-        tree.add(path, target, slots)
-
-
 def _list_tree(
     lists: Mapping[str, tuple[Variant, ...]], lexicon: Lexicon
 ) -> tuple[Tree, list[int]]:
-    tree = Tree()
+    trie = _Trie()
     symbols: list[int] = []
     for name, items in lists.items():
         for item in items:
             if len(item) > 1:
-                tree.add([lexicon.ids[word] for word in item], len(symbols), len(item))
+                trie.add([lexicon.ids[word] for word in item], len(symbols), len(item))
         symbols.append(lexicon.ids[f"{{{name}}}"])
-    return tree, symbols
+    return trie.minimized(), symbols

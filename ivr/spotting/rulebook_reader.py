@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,18 +142,18 @@ class _Reading:
         variants: list[Variant] = []
         for template, line in self._r.texts(node, where):
             templates.append(template)
-            for variant in self._expand(template, line, where):
-                for symbol in filter(is_list, variant):
-                    self._used_lists.add(symbol[1:-1])
-                    if symbol[1:-1] not in self._lists:
-                        self._r.mistakes.append(
-                            Mistake(
-                                line,
-                                f"{where}: list {symbol} does not exist",
-                                f"write one of: {', '.join(sorted(self._lists))}",
-                            )
+            expanded = self._expand(template, line, where)
+            for symbol in sorted(set(filter(is_list, chain.from_iterable(expanded)))):
+                self._used_lists.add(symbol[1:-1])
+                if symbol[1:-1] not in self._lists:
+                    self._r.mistakes.append(
+                        Mistake(
+                            line,
+                            f"{where}: list {symbol} does not exist",
+                            f"write one of: {', '.join(sorted(self._lists))}",
                         )
-                variants.append(variant)
+                    )
+            variants += expanded
         return tuple(templates), list(dict.fromkeys(variants))
 
     def _concept(self, name: str, node: Node) -> Concept:

@@ -21,6 +21,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 
 class Tone(IntEnum):
@@ -187,6 +188,7 @@ def _allowed(medial: str, nucleus: str, coda: str, tone: Tone) -> bool:
     return not (medial and nucleus in ("u", "ư", "o", "ô", "uô", "ươ"))
 
 
+@lru_cache(maxsize=16_384)  # more than the syllables of the language
 def parse(text: str) -> Syllable | None:
     """One written syllable, in any Unicode form, to its parts; None when it is not one."""
     stripped = _strip_tone(_clean(text).strip())
@@ -209,6 +211,7 @@ def canonical(text: str) -> str:
     return _WORD.sub(lambda match: _canonical_word(match.group()), _clean(text))
 
 
+@lru_cache(maxsize=16_384)
 def _canonical_word(word: str) -> str:
     stripped = _strip_tone(word)
     if stripped is None or parse(word) is None:

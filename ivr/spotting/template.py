@@ -67,6 +67,9 @@ def expand(template: str) -> tuple[Variant, ...]:
 def _tidy(variants: Iterable[Variant]) -> Iterator[Variant]:
     """Gaps at the ends and doubled gaps mean nothing."""
     for variant in variants:
+        if GAP not in variant:
+            yield variant
+            continue
         kept: list[str] = []
         for symbol in variant:
             if symbol != GAP or (kept and kept[-1] != GAP):

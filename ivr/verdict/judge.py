@@ -1,6 +1,7 @@
 """The judge: hits and words in, a verdict with its reasons out. Pure and deterministic."""
 
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -118,20 +119,22 @@ class SequenceJudge:
 
 def _turned_away(hits: Sequence[PhraseHit]) -> set[int]:
     """Invitations that are only part of advice against going: "khỏi ra cửa hàng mất công"."""
-    away = [
-        hit
-        for hit in hits
-        if feature_of(hit) is Feature.ISOLATION and not (hit.negated or hit.quoted)
-    ]
-    return {
-        index
-        for index, hit in enumerate(hits)
-        if feature_of(hit) is Feature.IN_PERSON
-        and any(
-            one.leg is hit.leg and one.start_s < hit.end_s and hit.start_s < one.end_s
-            for one in away
-        )
-    }
+    spans: dict[LegName, list[tuple[float, float]]] = {}
+    for hit in sorted(hits, key=lambda one: one.start_s):
+        if feature_of(hit) is Feature.ISOLATION and not (hit.negated or hit.quoted):
+            known = spans.setdefault(hit.leg, [])
+            if known and hit.start_s <= known[-1][1]:
+                known[-1] = (known[-1][0], max(known[-1][1], hit.end_s))
+            else:
+                known.append((hit.start_s, hit.end_s))
+    found = set()
+    for index, hit in enumerate(hits):
+        if feature_of(hit) is Feature.IN_PERSON and hit.leg in spans:
+            known = spans[hit.leg]  # disjoint, by start: only the last that began can overlap
+            last = bisect_left(known, (hit.end_s,)) - 1
+            if last >= 0 and known[last][1] > hit.start_s:
+                found.add(index)
+    return found
 
 
 def _words(utterances: Sequence[Utterance]) -> dict[LegName, list[str]]:

@@ -132,6 +132,49 @@ def test_to_pay_so_as_not_to_lose_the_number_is_still_a_threat(spotter: Spotter)
     assert not _only(hits, "thu_hoi_so_thue_bao").negated
 
 
+@pytest.mark.parametrize(
+    ("text", "concept", "negated"),
+    [
+        ("tuyệt đối không được nói với ai anh phải chuyển tiền", "chuyen_tien", False),
+        (
+            "đăng ký không đúng quy định số thuê bao của anh sẽ bị thu hồi",
+            "thu_hoi_so_thue_bao",
+            False,
+        ),
+        ("chị đừng lo cứ nghe tôi chị cần chuyển tiền", "chuyen_tien", False),
+        ("không có chuyện chị phải chuyển tiền", "chuyen_tien", True),
+        ("không bao giờ anh phải chuyển tiền", "chuyen_tien", True),
+        ("không cơ quan nào bắt chị phải chuyển tiền", "chuyen_tien", True),
+        ("không phải chuyển tiền", "chuyen_tien", True),
+    ],
+)
+def test_without_commas_a_denial_ends_where_the_next_clause_begins(
+    spotter: Spotter, text: str, concept: str, negated: bool
+) -> None:
+    hits = [hit for hit in spotter.spot_text(text) if hit.concept == concept]
+    assert hits
+    assert all(hit.negated is negated for hit in hits)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "negated"),
+    [
+        ("không được nói với ai", "chuyển tiền ngay", False),
+        ("anh có nghe rõ không", "chuyển tiền ngay", False),
+        ("anh nhớ đừng", "chuyển tiền cho nó", True),
+        ("công an không bao giờ", "chuyển tiền", True),
+    ],
+)
+def test_a_denial_crosses_a_pause_only_while_its_verb_is_missing(
+    spotter: Spotter, first: str, second: str, negated: bool
+) -> None:
+    session = spotter.listen()
+    session.hear(_said(first, index=0))
+    start = 0.25 * len(first.split()) + 0.6
+    session.hear(_said(second, index=1, start_s=start))
+    assert _only(session.hits, "chuyen_tien").negated is negated
+
+
 def test_an_uncertain_guard_lowers_the_score_and_does_not_deny(spotter: Spotter) -> None:
     plain = _only(spotter.spot_text("bây giờ chuyển tiền"), "chuyen_tien")
     unsure = _only(spotter.spot_text("đựng chuyển tiền"), "chuyen_tien")

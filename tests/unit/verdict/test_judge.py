@@ -157,6 +157,49 @@ def test_evidence_against_lowers_the_score_and_is_shown(kind: str) -> None:
     assert any(reason.hits == (3,) for reason in against)
 
 
+def _only_filed_with_room(*extra: PhraseHit) -> Verdict:
+    return _judge([*_scam()[1:], *extra])
+
+
+def test_an_invitation_inside_advice_against_going_invites_nobody() -> None:
+    thin = [*_scam()[:2], _hit("khoi_ra", Stage.ISOLATION, 20)]
+    inside = _judge([*thin, _hit("ra_quay", Stage.COUNTER, 20.5, kind="in_person")])
+    beside = _judge([*thin, _hit("ra_quay", Stage.COUNTER, 22, kind="in_person")])
+    other = _judge(
+        [*thin, _hit("ra_quay", Stage.COUNTER, 22, kind="in_person", leg=LegName.CALLEE)]
+    )
+    assert inside.score == _judge(thin).score == other.score
+    assert beside.score < inside.score
+
+
+@pytest.mark.parametrize("kind", ["retelling", "report"])
+def test_what_is_clearly_told_is_never_filed(kind: str) -> None:
+    told = [_hit(f"ke{n}", Stage.COUNTER, 0.5, kind=kind, weight=0.6) for n in range(2)]
+    assert _only_filed_with_room().level is Level.FILING
+    assert _only_filed_with_room(*told).level is not Level.FILING
+
+
+def test_among_family_it_takes_more_than_a_story_and_a_wish_for_money() -> None:
+    wish = [
+        _hit("ket", Stage.CONTACT, 1, pretext="relative", weight=0.8),
+        _hit("ket2", Stage.CONTACT, 2, pretext="relative", weight=0.8),
+        _hit("chuyen", Stage.DEMAND, 5, kind="money", weight=0.9),
+    ]
+    family = _hit("me_oi", Stage.COUNTER, 0, kind="family", weight=0.6)
+    assert _judge(wish).level is Level.FILING
+    assert _judge([*wish, family]).level is not Level.FILING
+
+
+def test_good_advice_helps_nobody_who_then_asks_for_the_code() -> None:
+    office = _hit("bank", Stage.AUTHORITY, 1, kind="office")
+    advice = _hit("dung_doc", Stage.COUNTER, 3, kind="advice", weight=0.8)
+    code = _hit("doc_ma", Stage.DEMAND, 9, kind="code", pretext="otp", weight=0.9)
+    money = _hit("chuyen", Stage.DEMAND, 9, kind="money", weight=0.9)
+    lost_by_code = _judge([office, code]).score - _judge([office, advice, code]).score
+    lost_by_money = _judge([office, money]).score - _judge([office, advice, money]).score
+    assert 0 <= lost_by_code < lost_by_money
+
+
 def test_an_advert_is_spam() -> None:
     assert _judge([_hit("quang_cao", Stage.ADVERT, 1)]).label is Label.SPAM
 
@@ -229,5 +272,9 @@ def test_the_same_call_gives_the_same_verdict_byte_for_byte() -> None:
 
 
 def test_twenty_thousand_hits_are_judged_in_reasonable_time() -> None:
-    hits = [_hit(f"c{n % 60}", Stage.CONTACT, n * 0.5) for n in range(20_000)]
+    stages = (Stage.CONTACT, Stage.COUNTER)
+    hits = [
+        _hit(f"c{n % 60}", stages[n % 2], n * 0.5, kind="in_person" if n % 2 else "")
+        for n in range(20_000)
+    ]
     assert _judge(hits).live_at_s is None
