@@ -25,7 +25,7 @@ class _Trie:
     """
 
     def __init__(self) -> None:
-        self.children: list[dict[int, int]] = [{}]
+        self.children: list[dict[int, int] | None] = [None]  # most nodes are leaves: None
         self.ends: dict[int, list[int]] = {}
         self.slots: dict[int, int] = {}
 
@@ -33,15 +33,22 @@ class _Trie:
         children = self.children
         node = ROOT
         for symbol in path:
-            following = children[node].get(symbol)
+            below = children[node]
+            if below is None:
+                below = children[node] = {}
+            following = below.get(symbol)
             if following is None:
-                following = children[node][symbol] = len(children)
-                children.append({})
+                following = below[symbol] = len(children)
+                children.append(None)
             node = following
-        self.slots[node] = max(slots, self.slots.get(node, 0))
-        ends = self.ends.setdefault(node, [])
-        if target not in ends:
-            ends.append(target)
+        ends = self.ends.get(node)
+        if ends is None:
+            self.ends[node] = [target]
+            self.slots[node] = slots
+        else:
+            self.slots[node] = max(slots, self.slots[node])
+            if target not in ends:
+                ends.append(target)
 
     def minimized(self) -> "Tree":
         """The same language with equal endings shared: far fewer nodes and fewer live paths."""
@@ -51,12 +58,14 @@ class _Trie:
         longest = [0] * len(self.children)
         for node in range(len(self.children) - 1, -1, -1):  # children were made after parents
             below = self.children[node]
-            children = {symbol: number[child] for symbol, child in below.items()}
-            gap = children.pop(LEAP, NO_NODE)
-            length = longest[node] = max([longest[child] for child in below.values()], default=0)
-            length = longest[node] = max(length, self.slots.get(node, 0))
             ends = self.ends.get(node, [])
-            # what lies behind a gap is reached through `gap` alone, so its node says so
+            length = self.slots.get(node, 0)
+            children: dict[int, int] = {}
+            if below is not None:
+                children = {symbol: number[child] for symbol, child in below.items()}
+                length = max(length, *(longest[child] for child in below.values()))
+            longest[node] = length
+            gap = children.pop(LEAP, NO_NODE)
             key = (tuple(sorted(children.items())), tuple(ends), gap, length)
             if node == ROOT:
                 shared.children[ROOT], shared.longest[ROOT] = children, length
