@@ -128,9 +128,10 @@ def _evaluate(args: argparse.Namespace) -> None:
     from model_recipe.measured_speech import make_set
 
     space = Workspace(args.work)
-    clips = make_set("test", space.measured, space.vocabulary, voices=1 if args.toy else 6)
+    size = {"voices": 1, "every": TOY_STRIDE} if args.toy else {}
+    clips = make_set("test", space.measured, space.vocabulary, **size)
     model = args.model or space.model
-    figures = evaluate(model, space.measured, clips[::TOY_STRIDE] if args.toy else clips)
+    figures = evaluate(model, space.measured, clips)
     print(table(figures))
     print(f"evaluation: synthetic speech only; real-time factor {figures['real_time_factor']}")
     if args.model:

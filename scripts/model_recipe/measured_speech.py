@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,10 @@ def _plan(
         yield "random", "random", " ".join(rng.choices(words, k=6)), voice
 
 
-def make_set(group: str, folder: Path, words: Sequence[str], voices: int = 6) -> list[Clip]:
-    """Write the set of a group, or read it when it is there."""
+def make_set(
+    group: str, folder: Path, words: Sequence[str], voices: int = 6, every: int = 1
+) -> list[Clip]:
+    """Write the set of a group, or read it when it is there; `every` leaves clips out for a toy."""
     index = folder / f"{group}.json"
     if index.exists():
         return read_set(index)
@@ -64,7 +67,7 @@ def make_set(group: str, folder: Path, words: Sequence[str], voices: int = 6) ->
     rng = random.Random(_SEEDS[group])
     espeak, line = Espeak(), Telephone(rng)
     clips = []
-    plan = _plan(read_labelled(group), words, rng, voices, group)
+    plan = islice(_plan(read_labelled(group), words, rng, voices, group), 0, None, every)
     for number, (condition, kind, text, voice) in enumerate(plan):
         audio, _ = speak(espeak, draw_speaker(rng, group, voice), text)
         padding = tuple(int(seconds * SAMPLE_RATE) for seconds in _SILENCE_SECONDS)
