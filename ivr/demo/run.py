@@ -34,6 +34,7 @@ CALLER = "0987654321"
 CLOSE_AFTER_SILENCE_S = 4.0
 SETTLE_S = 30.0  # how long reports may take to be filed on this machine
 LONGEST_S = 240.0
+LINGER_S = 2.0  # time for the last words to be heard
 SETTLED = {DeliveryState.SENT, DeliveryState.READY}
 
 Progress = Callable[[BoardFact | str], None]
@@ -159,7 +160,7 @@ async def _one_call(
         name = "benign-vi" if options.is_benign else "scam-vi"
         await asyncio.to_thread(_as_wav, AUDIO / f"{name}.flac", wav)
         host, port = pool.addresses[0]
-        caller = await _start_caller(f"sip:{ACCESS}@{host}:{port}", wav, _wait_s(options, house))
+        caller = await _start_caller(f"sip:{ACCESS}@{host}:{port}", wav, options, house)
         said = asyncio.create_task(_follow_caller(caller, progress))
         watching = asyncio.create_task(_watch(board, steps, progress))
         try:
@@ -195,12 +196,16 @@ async def _watch(board: Any, steps: list[tuple[str, float]], progress: Progress)
     raise AssertionError("a board does not end")
 
 
-async def _start_caller(uri: str, wav: Path, start_after_s: float) -> asyncio.subprocess.Process:
+async def _start_caller(
+    uri: str, wav: Path, options: DemoOptions, house: House
+) -> asyncio.subprocess.Process:
     """The scammer, or in the ordinary call a policeman of the ward."""
     arguments = ["--from", CALLER, "--display", "Cong an tinh", "--wav", str(wav)]
     arguments += ["--header", f"P-Asserted-Identity: <sip:{CALLER}@127.0.0.1>"]
     arguments += ["--header", f"Diversion: <sip:{SUBSCRIBER}@127.0.0.1>;reason=unconditional"]
-    arguments += ["--start-after", f"{start_after_s:.1f}", "--max", str(LONGEST_S)]
+    arguments += ["--start-after", f"{_wait_s(options, house):.1f}", "--max", str(LONGEST_S)]
+    if options.mode == "listen":  # a listening agent never hangs up by itself
+        arguments += ["--linger", f"{LINGER_S}"]
     return await start_caller(uri, *arguments)
 
 
