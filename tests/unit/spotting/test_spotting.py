@@ -175,6 +175,39 @@ def test_a_denial_crosses_a_pause_only_while_its_verb_is_missing(
     assert _only(session.hits, "chuyen_tien").negated is negated
 
 
+DEMO = (
+    "số điện thoại của anh đăng kí không đúng quy định",
+    "số thuê bao của anh sẽ bị thu hồi trong vòng hai giờ",
+    "để không bị thu hồi số thuê bao anh giữ máy gặp công an tỉnh",
+    "tuyệt đối không được nói với ai kể cả người thân",
+    "anh phải chuyển tiền vào tài khoản tạm giữ ngay bây giờ",
+    "nếu không hợp tác chúng tôi sẽ ra lệnh bắt",
+)
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.4, 1.2, 3.0])
+def test_in_a_recognised_scam_no_threat_and_no_demand_is_taken_for_denied(
+    spotter: Spotter, pause_s: float
+) -> None:
+    session = spotter.listen()
+    start_s = 0.0
+    for index, text in enumerate(DEMO):
+        utterance = _said(text, index=index, start_s=start_s)
+        session.hear(utterance)
+        start_s = utterance.words[-1].end_s + pause_s
+    earnest = [hit for hit in session.hits if hit.stage in (Stage.THREAT, Stage.DEMAND)]
+    assert {"thu_hoi_so_thue_bao", "chuyen_tien", "tai_khoan_an_toan", "lenh_bat"} <= _concepts(
+        tuple(earnest)
+    )
+    assert [hit.heard for hit in earnest if hit.negated] == []
+
+
+def test_the_same_words_in_one_breath_deny_nothing_either(spotter: Spotter) -> None:
+    hits = spotter.spot([_said(" ".join(DEMO))])
+    assert not _only(hits, "tai_khoan_an_toan").negated
+    assert all(not hit.negated for hit in hits if hit.concept == "thu_hoi_so_thue_bao")
+
+
 def test_an_uncertain_guard_lowers_the_score_and_does_not_deny(spotter: Spotter) -> None:
     plain = _only(spotter.spot_text("bây giờ chuyển tiền"), "chuyen_tien")
     unsure = _only(spotter.spot_text("đựng chuyển tiền"), "chuyen_tien")
