@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ivr.errors import EvidenceError
 from ivr.evidence.canonical import sha256_hex
-from ivr.evidence.layout import MANIFEST, is_sealed, read_opened
+from ivr.evidence.layout import COMMIT, MANIFEST, SIGNER, is_sealed, read_opened
 from ivr.facts.call import CallClosed, CallOpened
 from ivr.facts.cases import CaseSealed, CaseSummary
 from ivr.facts.judgement import PhraseHit, SecondOpinion, Verdict
@@ -155,9 +155,13 @@ def read_case(path: Path) -> SealedCase:
             hits=_derived(path, recognition.leading.hits, HITS_FORM),
             verdict=_derived(path, VERDICT, VERDICT_FORM),
             recognition=recognition,
-            files=tuple(
-                CaseFile(entry["path"], entry["size"], entry["sha256"], entry["media_type"])
-                for entry in manifest["files"]
+            files=(
+                *(
+                    CaseFile(entry["path"], entry["size"], entry["sha256"], entry["media_type"])
+                    for entry in manifest["files"]
+                ),
+                _seal_file(path, COMMIT, "application/jose+json"),
+                _seal_file(path, SIGNER, "application/x-pem-file"),
             ),
         )
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as problem:
@@ -166,6 +170,12 @@ def read_case(path: Path) -> SealedCase:
             why=f"{type(problem).__name__}: {problem}",
             remedy=f"Run `ivr verify {path}` to see which file is not what was sealed.",
         ) from problem
+
+
+def _seal_file(path: Path, name: str, media_type: str) -> CaseFile:
+    """A file of the seal itself, which the manifest cannot list."""
+    content = (path / name).read_bytes()
+    return CaseFile(name, len(content), sha256_hex(content), media_type)
 
 
 def _derived(path: Path, name: str, form: TypeAdapter[T]) -> T:
