@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from ivr.facts.judgement import PhraseHit, Stage
 
 DENIED: Final = 0.1  # what is left of a phrase that a guard word denies
+MISSING: Final = 0.5  # a pretext: what is "not yet done" is a story too ("chưa thông quan")
 QUOTED: Final = 0.15  # or that is told of somebody else
 OTHER_SIDE: Final = 0.5  # family talk and an interview show in either side's words
 
@@ -103,6 +104,13 @@ def feature_of(hit: PhraseHit) -> Feature:
     return _BY_KIND.get((hit.stage, hit.kind), _BY_STAGE[hit.stage])
 
 
+def _left_of(hit: PhraseHit, feature: Feature) -> float:
+    """The share of its strength that a denied or quoted phrase keeps."""
+    if hit.quoted:
+        return DENIED if hit.negated else QUOTED
+    return MISSING if feature is Feature.PRETEXT else DENIED
+
+
 class _Wording(NamedTuple):
     """One way a concept was said: strength, the words, place in the hit list."""
 
@@ -141,7 +149,7 @@ class Evidence:
             if hit.negated or hit.quoted:
                 if feature in PRESSES:
                     self._count(Feature.DENIAL, hit, strength, index)
-                strength *= DENIED if hit.negated else QUOTED
+                strength *= _left_of(hit, feature)
             self._note_order(feature, hit, strength)
             if hit.pretext is not None:
                 known = self._pretexts.setdefault(hit.pretext, {})
