@@ -44,7 +44,7 @@ class CaseFacts:
         subscriber: the number that was called; named in mail, never in an SMS.
         hits: the verdict's hit list; ``Reason.hits`` index into it.
         utterances: final utterances of every leg.
-        files: every file under the seal.
+        files: every file under the seal, and the signature and key of the seal itself.
         seal_sha256: digest of the canonical manifest.
         model_name: the model of the recogniser that heard the call live.
         second: what a second recogniser heard afterwards; when it leads, ``hits`` and
