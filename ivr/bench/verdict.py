@@ -37,13 +37,11 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the judge made of one dialogue; ``warned_after_demand_s`` is negative when the
-    first warning came before the first demand."""
+    """What the judge made of one dialogue."""
 
     dialogue: Dialogue
     hits: tuple[PhraseHit, ...]
     verdict: Verdict
-    warned_after_demand_s: float | None
 
     @property
     def was_warned(self) -> bool:
@@ -130,11 +128,7 @@ def assess(dialogue: Dialogue, spotter: Spotter, judge: SequenceJudge) -> Outcom
     hits = spotter.spot(utterances)
     ends = [utterance.words[-1].end_s for utterance in utterances if utterance.words]
     verdict = judge.judge(hits, utterances, max(ends, default=0.0))
-    after = None
-    demand = dialogue.first_demand_turn
-    if demand is not None and verdict.live_at_s is not None and utterances[demand].words:
-        after = verdict.live_at_s - utterances[demand].words[-1].end_s
-    return Outcome(dialogue, hits, verdict, after)
+    return Outcome(dialogue, hits, verdict)
 
 
 def evaluate(
@@ -206,15 +200,6 @@ def render(outcomes: Sequence[Outcome]) -> str:
     spam = [one for one in outcomes if one.dialogue.label == "spam"]
     named = sum(one.verdict.label is Label.SPAM for one in spam)
     lines.append(f"spam named so: {named} of {len(spam)}")
-    after = sorted(
-        one.warned_after_demand_s for one in outcomes if one.warned_after_demand_s is not None
-    )
-    if after:
-        before = sum(value < 0 for value in after)
-        lines.append(
-            f"first warning after first demand: median {after[len(after) // 2]:.1f} s "
-            f"(speaking time), before it in {before} of {len(after)}"
-        )
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """From strengths to a score: additive evidence on the log-odds scale, then two gates.
 
 The weights say how much a fully established group moves the odds; they were set by hand and
-checked on the tuning dialogues (`scripts/bench_verdict`).  The score is a ranking figure with
+checked on the tuning dialogues (`ivr bench verdict`).  The score is a ranking figure with
 fixed thresholds, not a calibrated probability.
 """
 
