@@ -162,7 +162,7 @@ def compared(call: VoicedCall, utterances: Sequence[Utterance], mind: Mind) -> H
 def _judged(call: VoicedCall, utterances: Sequence[Utterance], mind: Mind) -> Timed:
     hits = mind.spotter.spot(utterances)
     verdict = mind.judge.judge(hits, utterances, call.seconds)
-    return Timed(Outcome(call.dialogue, hits, verdict, None), call.seconds, call.demand)
+    return Timed(Outcome(call.dialogue, hits, verdict), call.seconds, call.demand)
 
 
 def _syllables(utterances: Sequence[Utterance], leg: LegName) -> list[str]:

@@ -37,7 +37,7 @@ def call(
     duration_s: float = 360.0,
 ) -> Timed:
     dialogue = Dialogue("one", label, "-", "north", is_hard, ())
-    outcome = Outcome(dialogue, (), judged(level, live_at_s), None)
+    outcome = Outcome(dialogue, (), judged(level, live_at_s))
     return Timed(outcome, duration_s, demand)
 
 
@@ -78,7 +78,7 @@ def test_without_any_call_nothing_is_claimed() -> None:
 def test_text_is_timed_by_the_syllable() -> None:
     turns = ((LegName.CALLER, "a lô"), (LegName.CALLER, "anh chuyển tiền đi"))
     dialogue = Dialogue("one", "scam", "otp", "north", False, turns, first_demand_turn=1)
-    (timed,) = timed_by_text([Outcome(dialogue, (), judged(Level.NONE, None), None)])
+    (timed,) = timed_by_text([Outcome(dialogue, (), judged(Level.NONE, None))])
     # two syllables, a pause, four syllables
     assert timed.demand == (pytest.approx(2 * 0.22 + 0.8), pytest.approx(6 * 0.22 + 0.8))
     assert timed.duration_s == timed.demand[1]
