@@ -124,7 +124,7 @@ async def start_recording(line: Line, opened: CallOpened, house: House) -> Runni
         house.board.publish(opened.call_id, opened)
         try:
             door = await house.open_door(folder, opened)
-        except BaseException:
+        except BaseException:  # tidied up, then raised again
             folder.release()
             raise
     except IvrError:
@@ -149,7 +149,7 @@ async def run_call(call: RunningCall) -> None:
             await hearing
             took_s = (call.house.clock.monotonic_ns() - started) / 1e9
             call.house.board.publish(call.opened.call_id, StepDone("last words", took_s))
-    except BaseException:
+    except BaseException:  # tidied up, then raised again
         await ear.cancel("the call failed")
         raise
 
@@ -174,6 +174,6 @@ async def seal_call(call: RunningCall) -> SealedCase:
         house.board.publish(call.opened.call_id, call.closed)
     try:
         return await close_case(call.folder, wire, call.closed, heard, house, reasons)
-    except BaseException:
+    except BaseException:  # tidied up, then raised again
         call.folder.release()  # so that recovery may take it
         raise

@@ -89,10 +89,10 @@ class CallDoor:
                     block_s=settings.block_s,
                     queue_blocks=settings.queue_blocks,
                 )
-            except BaseException:
+            except BaseException:  # tidied up, then raised again
                 inside.close()
                 raise
-        except BaseException:
+        except BaseException:  # tidied up, then raised again
             public.close()
             raise
         journal = Journal(writer, remote_leg)

@@ -174,7 +174,7 @@ class HostProcess:
                 why="the recognition process gave no answer",
                 remedy="Try a smaller model, or look for a machine short of memory.",
             ) from problem
-        except BaseException:
+        except BaseException:  # tidied up, then raised again
             await self._end_process()
             self._forget_folder()
             raise

@@ -88,7 +88,7 @@ class WorkerPool:
         try:
             for slot in self._slots:
                 await self._start(slot)
-        except BaseException:
+        except BaseException:  # tidied up, then raised again
             await self._stop_workers()
             raise
         self._keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]

@@ -69,7 +69,7 @@ class WorkerProcess:
             worker.send(config.as_message())
             async with asyncio.timeout(START_TIMEOUT_S):
                 await worker._await_ready(config)
-        except BaseException as problem:
+        except BaseException as problem:  # tidied up, then raised again
             await worker.kill()
             if isinstance(problem, TimeoutError):
                 raise _not_started("it did not answer in time") from problem
