@@ -8,8 +8,11 @@ from enum import StrEnum
 class Mode(StrEnum):
     """How a call reaches us; only legs and dialogue differ."""
 
-    ANSWER = "answer"
-    LISTEN = "listen"
+    ANSWER = "answer"  # the agent speaks with the caller
+    BRIDGE = "bridge"  # the agent rings the subscriber and joins the two
+    LISTEN = "listen"  # merged into a running call by the subscriber
+    MIRROR = "mirror"  # copied to us by an operator (RFC 7866, or a fork of two calls)
+    MENU = "menu"  # a subscriber who calls the access number: voice menu, no case
     UPLOAD = "upload"
 
 
@@ -18,8 +21,13 @@ class LegName(StrEnum):
 
     CALLER = "caller"
     CALLEE = "callee"  # the person who was called, when their side is heard on its own
-    AGENT = "agent"
+    AGENT = "agent"  # what we send to the caller (of a bridge: the callee's voice is in it)
+    AGENT_TO_CALLEE = "agent_to_callee"  # what we send to the callee of a bridge
     MIXED = "mixed"
+    PARTY_3 = "party_3"  # further streams of a mirrored conference
+    PARTY_4 = "party_4"
+    PARTY_5 = "party_5"
+    PARTY_6 = "party_6"
     CHANNEL_1 = "channel_1"
     CHANNEL_2 = "channel_2"
 
@@ -60,9 +68,18 @@ class Caller:
     flags: tuple[str, ...] = ()
 
 
+OUR_VOICE = frozenset({LegName.AGENT, LegName.AGENT_TO_CALLEE})
+"""Legs that we make: recorded, never recognised, never judged."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallOpened:
-    """A call was accepted; everything later refers to ``call_id`` (ULID)."""
+    """A call was accepted; everything later refers to ``call_id`` (ULID).
+
+    Args:
+        trunk: name of the configured trunk that the call came over; empty: none is named.
+        lawful_basis: what a mirrored call is recorded on; empty: the announcement.
+    """
 
     call_id: str
     mode: Mode
@@ -74,6 +91,8 @@ class CallOpened:
     sip_call_id: str | None
     source_address: str | None
     opened_at: datetime
+    trunk: str = ""
+    lawful_basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""Every setting of the house, declared once: type, default and what it is for.
+
+Sources, later ones win: the defaults below (printed in ``config/ivr.toml``), a TOML file,
+environment variables ``IVR_<SECTION>__<FIELD>``. Secrets are read from files named here.
+A misspelt name is an error, never ignored.
+"""
+
+from ivr.settings.calls import CallSettings, MediaSettings, SipSettings, Subscriber
+from ivr.settings.filing import (
+    EvidenceSettings,
+    LogSettings,
+    ReportingSettings,
+    SmtpSettings,
+    StorageSettings,
+)
+from ivr.settings.reading import Settings, load, resolve
+from ivr.settings.section import PROJECT_ROOT, Section
+from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
+from ivr.settings.writing import as_toml
+
+__all__ = [
+    "PROJECT_ROOT",
+    "CallSettings",
+    "EvidenceSettings",
+    "LogSettings",
+    "MediaSettings",
+    "RecognitionSettings",
+    "ReportingSettings",
+    "Section",
+    "Settings",
+    "SipSettings",
+    "SmtpSettings",
+    "SpottingSettings",
+    "StorageSettings",
+    "Subscriber",
+    "VerdictSettings",
+    "as_toml",
+    "load",
+    "resolve",
+]

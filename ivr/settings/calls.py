@@ -1,0 +1,79 @@
+"""Settings of the call itself: subscribers, SIP, dialogue, media."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from ivr.settings.section import Port, Seconds, Section
+
+
+class Subscriber(Section):
+    """A person who forwards calls; one access number (user part of the SIP address) each."""
+
+    access: str = Field(description="User part of the address the calls are forwarded to.")
+    number: str = Field(description="The subscriber's own number, E.164; never reported.")
+    name: str = Field(default="", description="Name printed in the receipt.")
+    mode: Literal["answer", "listen"] = Field(
+        default="answer", description="answer: speak with the caller; listen: only record."
+    )
+
+
+class SipSettings(Section):
+    bind: str = Field(default="127.0.0.1", description="Address SIP listens on (private).")
+    port: Port = Field(default=5060, description="First worker's UDP port; 0 chooses free ones.")
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Worker processes; each takes four calls (compiled in)."
+    )
+    user_agent: str = Field(default="ivr", description="User-Agent and Server header.")
+    allow_from: tuple[str, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="Networks (CIDR) whose requests are answered; all others are refused.",
+    )
+    trusted_from: tuple[str, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="Networks whose P-Asserted-Identity and other network headers are believed.",
+    )
+    identity_precedence: tuple[str, ...] = Field(
+        default=("P-Asserted-Identity", "Remote-Party-ID", "From"),
+        description="Which header names the caller, best first.",
+    )
+    retry_after_s: int = Field(
+        default=30, ge=1, description="Retry-After of a 503 when calls are refused."
+    )
+    transaction_timeout_s: float = Field(
+        default=8.0,
+        ge=2.0,
+        le=32.0,
+        description="How long a silent peer may keep a transaction, and so one of four slots.",
+    )
+
+
+class CallSettings(Section):
+    max_s: Seconds = Field(default=1800.0, description="Longest call; then we close politely.")
+    no_audio_s: Seconds = Field(
+        default=30.0, description="Hang up when no packet arrived from the other side so long."
+    )
+    close_after_silence_s: Seconds = Field(
+        default=8.0, description="Answer mode: close after this silence once the caller has spoken."
+    )
+    language: Literal["vi", "en"] = Field(default="vi", description="Language of the prompts.")
+    prompts: Path = Field(default=Path("prompts"), description="Folder of the recorded prompts.")
+
+
+class MediaSettings(Section):
+    bind: str = Field(default="127.0.0.1", description="Address the RTP door listens on.")
+    advertise: str = Field(
+        default="", description="Address our SDP names when it is not media.bind (NAT, wildcard)."
+    )
+    port_min: Port = Field(default=0, description="First RTP port; 0 lets the system choose.")
+    port_max: Port = Field(default=0, description="Last RTP port; 0 lets the system choose.")
+    block_s: float = Field(
+        default=1.0, gt=0, le=10, description="Length of a hash-chained block of the wire log."
+    )
+    queue_blocks: int = Field(
+        default=64, ge=4, description="Blocks that may wait for a slow disk before it is an error."
+    )
+    min_free_mb: int = Field(
+        default=200, ge=0, description="Below this much free disk new calls are refused."
+    )

@@ -1,0 +1,103 @@
+"""The whole configuration: a TOML file, then the environment."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ivr.errors import SettingsError
+from ivr.settings.calls import CallSettings, MediaSettings, SipSettings, Subscriber
+from ivr.settings.filing import (
+    EvidenceSettings,
+    LogSettings,
+    ReportingSettings,
+    SmtpSettings,
+    StorageSettings,
+)
+from ivr.settings.section import PROJECT_ROOT
+from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="IVR_", env_nested_delimiter="__"
+    )
+
+    subscribers: tuple[Subscriber, ...] = Field(
+        default=(), description="Who may forward calls here."
+    )
+    sip: SipSettings = SipSettings()
+    call: CallSettings = CallSettings()
+    media: MediaSettings = MediaSettings()
+    recognition: RecognitionSettings = RecognitionSettings()
+    spotting: SpottingSettings = SpottingSettings()
+    verdict: VerdictSettings = VerdictSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    reporting: ReportingSettings = ReportingSettings()
+    storage: StorageSettings = StorageSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings calls by position
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings calls by position
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings calls by position
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values arrive as init arguments."""
+        return env_settings, init_settings
+
+
+def resolve(path: Path) -> Path:
+    """A path of the settings: absolute, from the current folder if it is there, else from the
+    project's own folder."""
+    if path.is_absolute() or path.exists():
+        return path.absolute()
+    inside = PROJECT_ROOT / path
+    return inside if inside.exists() else path.absolute()
+
+
+def load(file: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        file: a TOML file; None means defaults and environment alone.
+
+    Raises:
+        SettingsError: the file is missing, is no TOML, or holds a wrong name or value.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as problem:
+            raise SettingsError(
+                f"The settings file {file} cannot be read.",
+                why=problem.strerror or str(problem),
+                remedy="Give the right path, or copy config/ivr.toml and edit the copy.",
+            ) from problem
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+            raise SettingsError(
+                f"The settings file {file} is not valid TOML.",
+                why=str(problem),
+                remedy="Compare the named line with config/ivr.toml.",
+            ) from problem
+    try:
+        return Settings(**values)
+    except ValidationError as problem:
+        lines = [
+            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
+            for error in problem.errors()
+        ]
+        raise SettingsError(
+            "The settings are not usable.",
+            why="; ".join(lines),
+            remedy="`ivr config show` prints every name with its default.",
+        ) from problem
