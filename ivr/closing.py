@@ -19,7 +19,7 @@ from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.seal import seal
 from ivr.facts.audio import Recording, WireLog
-from ivr.facts.call import CallClosed, LegName
+from ivr.facts.call import OUR_VOICE, CallClosed, LegName
 from ivr.facts.judgement import Verdict
 from ivr.facts.speech import MissedSpan, Utterance
 from ivr.house import House
@@ -31,7 +31,7 @@ from ivr.second_pass import Findings, Judged, hear_again
 
 MADE_BY = "ivr"
 JSON_TYPE = "application/json"
-SPOKEN_LEGS = frozenset(LegName) - {LegName.AGENT}  # what the agent says, we know
+SPOKEN_LEGS = frozenset(LegName) - OUR_VOICE  # what we say, we know
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ async def relisten(
             except RecognitionError as problem:  # the case is sealed all the same, and says so
                 house.log.error("relisten.failed", **problem.as_dict())
                 unheard_s += span.end_s - span.start_s
-    return order(found), unheard_s
+    return order(found, recordings), unheard_s
 
 
 def _spans(recording: Recording, missed: tuple[MissedSpan, ...] | None) -> tuple[MissedSpan, ...]:
@@ -162,10 +162,16 @@ def _slice(recording: Recording, span: MissedSpan) -> Samples:
     return samples[int(span.start_s * recording.rate_hz) : int(span.end_s * recording.rate_hz)]
 
 
-def order(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
-    """By time, then leg; numbered anew, for spans heard again come out of turn."""
+def order(
+    utterances: Sequence[Utterance], recordings: Sequence[Recording] = ()
+) -> tuple[Utterance, ...]:
+    """By time of the call, then leg; numbered anew, for spans heard again come out of turn.
+
+    Words are timed on their own leg's clock; a leg that joined later begins later in the call.
+    """
+    begin_s = {recording.leg: recording.start_s for recording in recordings}
     spoken = [utterance for utterance in utterances if utterance.words and utterance.is_final]
-    spoken.sort(key=lambda utterance: (utterance.words[0].start_s, utterance.leg))
+    spoken.sort(key=lambda one: (begin_s.get(one.leg, 0.0) + one.words[0].start_s, one.leg))
     return tuple(replace(utterance, index=n) for n, utterance in enumerate(spoken))
 
 
@@ -196,7 +202,9 @@ async def listen_again(
             if recording.leg in SPOKEN_LEGS:
                 samples = await asyncio.to_thread(read_samples, recording)
                 found += await second.transcribe(samples, recording.leg)
-        return await asyncio.to_thread(judge_all, order(found), recordings, model, house)
+        return await asyncio.to_thread(
+            judge_all, order(found, recordings), recordings, model, house
+        )
 
     settings = house.settings
     return await hear_again(

@@ -10,13 +10,13 @@ from functools import partial
 
 from ulid import ULID
 
-from ivr.board import StepDone
 from ivr.casefile import SealedCase
 from ivr.closing import Heard, close_case
-from ivr.conversation import RunningCall, converse, follow, hear
+from ivr.conversation import RunningCall, converse, follow
 from ivr.errors import IvrError
 from ivr.evidence.case_folder import CaseFolder
 from ivr.facts.call import CallOpened, LegName, Mode
+from ivr.hearing import last_words, listen_to, stop_hearing
 from ivr.house import House
 from ivr.ports import Line
 from ivr.settings import Subscriber
@@ -130,27 +130,21 @@ async def start_recording(line: Line, opened: CallOpened, house: House) -> Runni
     except IvrError:
         await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
         raise
-    return RunningCall(line, door, folder, opened, house)
+    return RunningCall(line=line, door=door, folder=folder, opened=opened, house=house)
 
 
 async def run_call(call: RunningCall) -> None:
     """Answer, and follow, hear and converse until the call is over and its last words are heard.
     The wire log is still open when this returns."""
-    call.ear = ear = call.house.mind.recognition.open(call.caller_leg)
-    call.door.tap(call.caller_leg, partial(call.frame, ear))
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(follow(call))
-            hearing = tasks.create_task(hear(call, ear))
+            listen_to(call, call.caller_leg, tasks)
             tasks.create_task(speak(call))
             await call.over.wait()
-            started = call.house.clock.monotonic_ns()
-            call.missed = await ear.finish()
-            await hearing
-            took_s = (call.house.clock.monotonic_ns() - started) / 1e9
-            call.house.board.publish(call.opened.call_id, StepDone("last words", took_s))
+            await last_words(call)
     except BaseException:  # tidied up, then raised again
-        await ear.cancel("the call failed")
+        await stop_hearing(call, "the call failed")
         raise
 
 

@@ -82,7 +82,25 @@ class Line(Protocol):
         """Facts in order; ends after ``CallClosed``."""
 
 
-class Door(Protocol):
+class TappedDoor(Protocol):
+    """What hearing needs of any RTP door, whoever stands behind it."""
+
+    def tap(self, leg: LegName, sink: FrameSink) -> None:
+        """Decoded frames of a leg, in order, from now on."""
+
+    def last_packet_age_s(self, leg: LegName) -> float:
+        """Seconds since the leg's last packet, or since it was opened."""
+
+    def incomplete_reasons(self) -> tuple[str, ...]:
+        """Why the wire log lacks something that arrived; empty for a whole one."""
+
+    def stats(self) -> tuple[LegStats, ...]: ...
+
+    async def close(self) -> WireLog:
+        """Flush, chain and close the wire log."""
+
+
+class Door(TappedDoor, Protocol):
     """The RTP door of one call: every packet to disk before anybody sees it."""
 
     @property
@@ -90,14 +108,6 @@ class Door(Protocol):
 
     def agree(self, media: MediaAgreed) -> None:
         """Learn, or learn anew after a re-INVITE, who may send and where to pass it on."""
-
-    def tap(self, leg: LegName, sink: FrameSink) -> None:
-        """Decoded frames of a leg, in order, from now on."""
-
-    def stats(self) -> tuple[LegStats, ...]: ...
-
-    async def close(self) -> WireLog:
-        """Flush, chain and close the wire log."""
 
 
 class Ear(Protocol):
