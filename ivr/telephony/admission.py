@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ivr.sip.message import SipMessage
 from ivr.telephony.networks import is_from
-from ivr.telephony.sip_message import SipMessage
 
 PJSIP_MAX_PKT_LEN = 4000
 """Compiled in: pj cuts a datagram there and would take what is left for an INVITE without offer;

@@ -13,9 +13,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from ivr.facts.call import Caller, Identity
-from ivr.telephony.name_addr import NameAddr, parse_name_addr, split_values
+from ivr.sip.message import SipMessage
+from ivr.sip.name_addr import NameAddr, parse_name_addr, split_values
 from ivr.telephony.numbers import Number, normalise, significant_digits
-from ivr.telephony.sip_message import SipMessage
 
 CONFIDENCE = {
     "From": 0.5,  # the caller writes it (RFC 3261 section 20.20)

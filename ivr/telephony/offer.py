@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ivr.facts.call import Identity
+from ivr.sip.message import parse
+from ivr.sip.name_addr import parse_uri
 from ivr.telephony.identity import read_identities
-from ivr.telephony.name_addr import parse_uri
-from ivr.telephony.sip_message import parse
 
 
 @dataclass(frozen=True, slots=True)

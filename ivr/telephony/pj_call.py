@@ -15,7 +15,8 @@ from typing import Any, Concatenate, ParamSpec
 import pjsua2 as pj
 
 from ivr.facts.call import Blame
-from ivr.telephony import call_end, sdp, sip_message
+from ivr.sip import message as sip_message
+from ivr.telephony import call_end, sdp
 from ivr.telephony.admission import Progress
 from ivr.telephony.channel import Message
 from ivr.telephony.pj_endpoint import with_headers

@@ -21,6 +21,7 @@ from typing import Any
 import pjsua2 as pj
 
 from ivr.facts.call import Blame
+from ivr.sip.message import parse
 from ivr.telephony import admission, pj_endpoint, source_filter
 from ivr.telephony.channel import BrokenChannel, Decoder, Message, encode
 from ivr.telephony.pj_call import AgentCall, Owner
@@ -28,7 +29,6 @@ from ivr.telephony.pj_gate import Gate
 from ivr.telephony.pj_offer import HiddenMedia
 from ivr.telephony.pj_player import Prompt, RestingPlace
 from ivr.telephony.sdp import split_host_port
-from ivr.telephony.sip_message import parse
 from ivr.telephony.worker_config import ALIVE_EVERY_S, WorkerConfig
 
 _PUMP_MS = 10

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ivr.facts.call import Caller, Identity
 from ivr.telephony.identity import choose_caller, printable, read_identities
 from ivr.telephony.numbers import significant_digits
-from ivr.telephony.sip_message import parse
+from ivr.sip.message import parse
 
 PRECEDENCE = ("P-Asserted-Identity", "Remote-Party-ID", "From")
 SUBSCRIBER = "+84987654321"

@@ -11,7 +11,7 @@ from ivr.telephony import call_end, sdp, source_filter
 from ivr.telephony.admission import Progress, Refusal, overdue, refusal
 from ivr.telephony.channel import BrokenChannel, Decoder, encode
 from ivr.telephony.networks import is_from
-from ivr.telephony.sip_message import parse
+from ivr.sip.message import parse
 
 OURS = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=pjmedia\r\nt=0 0\r\n"

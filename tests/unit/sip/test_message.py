@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ivr.telephony.sip_message import Header, parse
+from ivr.sip.message import Header, parse
 
 FIXTURES = sorted((Path(__file__).parents[2] / "assets" / "sip").glob("*.sip"))
 

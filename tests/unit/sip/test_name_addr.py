@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.telephony.name_addr import NameAddr, SipUri, parse_name_addr, parse_uri, split_values
+from ivr.sip.name_addr import NameAddr, SipUri, parse_name_addr, parse_uri, split_values
 
 
 @pytest.mark.parametrize(

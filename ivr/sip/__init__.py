@@ -1,0 +1,1 @@
+"""SIP messages and addresses as text, read leniently: below the rooms, for each that reads SIP."""
