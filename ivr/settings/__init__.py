@@ -5,7 +5,13 @@ environment variables ``IVR_<SECTION>__<FIELD>``. Secrets are read from files na
 A misspelt name is an error, never ignored.
 """
 
-from ivr.settings.calls import CallSettings, MediaSettings, SipSettings, Subscriber
+from ivr.settings.calls import (
+    CallSettings,
+    MediaSettings,
+    RegistrationSettings,
+    SipSettings,
+    Subscriber,
+)
 from ivr.settings.filing import (
     EvidenceSettings,
     LogSettings,
@@ -13,6 +19,7 @@ from ivr.settings.filing import (
     SmtpSettings,
     StorageSettings,
 )
+from ivr.settings.mirror import MirrorSettings
 from ivr.settings.reading import Settings, load, resolve
 from ivr.settings.section import PROJECT_ROOT, Section
 from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
@@ -24,7 +31,9 @@ __all__ = [
     "EvidenceSettings",
     "LogSettings",
     "MediaSettings",
+    "MirrorSettings",
     "RecognitionSettings",
+    "RegistrationSettings",
     "ReportingSettings",
     "Section",
     "Settings",

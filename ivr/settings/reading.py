@@ -8,7 +8,13 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ivr.errors import SettingsError
-from ivr.settings.calls import CallSettings, MediaSettings, SipSettings, Subscriber
+from ivr.settings.calls import (
+    CallSettings,
+    MediaSettings,
+    RegistrationSettings,
+    SipSettings,
+    Subscriber,
+)
 from ivr.settings.filing import (
     EvidenceSettings,
     LogSettings,
@@ -16,6 +22,7 @@ from ivr.settings.filing import (
     SmtpSettings,
     StorageSettings,
 )
+from ivr.settings.mirror import MirrorSettings
 from ivr.settings.section import PROJECT_ROOT
 from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
 
@@ -30,9 +37,13 @@ class Settings(BaseSettings):
     subscribers: tuple[Subscriber, ...] = Field(
         default=(), description="Who may forward calls here."
     )
+    registrations: tuple[RegistrationSettings, ...] = Field(
+        default=(), description="Registrars at which the first worker makes itself known."
+    )
     sip: SipSettings = SipSettings()
     call: CallSettings = CallSettings()
     media: MediaSettings = MediaSettings()
+    mirror: MirrorSettings = MirrorSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     spotting: SpottingSettings = SpottingSettings()
     verdict: VerdictSettings = VerdictSettings()
