@@ -126,13 +126,13 @@ def read_metadata(raw: bytes) -> Metadata:
 def _parse(raw: bytes, flags: list[str]) -> Element:
     text = raw.strip(b"\0 \t\r\n")
     try:
-        return fromstring(text, forbid_dtd=True)
+        root: Element = fromstring(text, forbid_dtd=True)
     except ParseError:
         # a declared encoding that is not the real one, or bytes of another: read as UTF-8
         decoded = _DECLARATION.sub("", text.decode("utf-8-sig", "replace")).strip("\ufeff\0 \r\n")
         root = fromstring(decoded, forbid_dtd=True)
         flags.append("metadata_repaired")
-        return root
+    return root
 
 
 class _Reading:
