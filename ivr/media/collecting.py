@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ivr.facts.call import LegName
+from ivr.facts.call import OUR_VOICE, LegName
 from ivr.media.g711 import RATE_HZ, PayloadMap
 from ivr.media.rtp import RtpPacket, is_rtcp, parse_rtp
 from ivr.media.sequencing import Jitter, Sequencer
@@ -56,15 +56,42 @@ class CollectedLeg:
 
 
 @dataclass(slots=True)
-class CollectedLog:
-    """What reading a wire log collects."""
+class CollectedSide:
+    """One side of the call: its legs share what was agreed.
 
-    legs: dict[str, CollectedLeg] = field(default_factory=dict)
+    Args:
+        remote: name of the other side's leg.
+        foreign_seen: packets of strangers that are in the file.
+        foreign_counted: all that came; None when the log was cut off before its counts.
+    """
+
+    remote: str
     payloads: PayloadMap = field(default_factory=PayloadMap)
     pending: list[LoggedPacket] = field(default_factory=list)
     is_agreed: bool = False
     foreign_seen: int = 0
     foreign_counted: int | None = None
+    closed_ns: int | None = None
+
+    @property
+    def foreign(self) -> int:
+        """A log that was cut off has no final count: then what was written is what is known."""
+        return self.foreign_seen if self.foreign_counted is None else self.foreign_counted
+
+
+@dataclass(slots=True)
+class CollectedLog:
+    """What reading a wire log collects.
+
+    Args:
+        sides: interface name → its side.
+        strangers: names of the interfaces with packets of strangers.
+        legs: those that brought packets, by name.
+    """
+
+    sides: dict[str, CollectedSide] = field(default_factory=dict)
+    strangers: set[str] = field(default_factory=set)
+    legs: dict[str, CollectedLeg] = field(default_factory=dict)
     first_ns: int | None = None
     closed_ns: int | None = None
     lacks_packets: bool = False
@@ -80,48 +107,83 @@ class CollectedLog:
             self._take_packet(entry)
         elif isinstance(entry, LoggedFact):
             self._take_fact(entry)
-        else:
+        elif isinstance(entry, LoggedCount):
             self._take_count(entry)
+        else:
+            self._declare(entry.name)
+
+    @property
+    def ordered_legs(self) -> list[CollectedLeg]:
+        """In the order in which their interfaces were declared."""
+        return [self.legs[name] for name in self.sides if name in self.legs]
+
+    def side_of(self, leg: CollectedLeg) -> CollectedSide:
+        return self.sides[leg.name.value]
+
+    def _declare(self, interface: str) -> None:
+        """Ours and strangers' interfaces belong to the other side's that stands before them."""
+        if interface.partition(":")[0] == FOREIGN:
+            self.strangers.add(interface)
+        elif LegName(interface) not in OUR_VOICE:
+            self.sides[interface] = CollectedSide(interface)
+            return
+        if not self.sides:
+            raise ValueError(f"interface {interface} belongs to no side")
+        self.sides[interface] = next(reversed(self.sides.values()))
 
     def _take_packet(self, entry: LoggedPacket) -> None:
         if self.first_ns is None:
             self.first_ns = entry.at_ns
-        if entry.interface == FOREIGN:
-            self.foreign_seen += 1
+        side = self.sides[entry.interface]
+        if entry.interface in self.strangers:
+            side.foreign_seen += 1
         elif is_rtcp(entry.datagram.payload):
             return
-        elif entry.interface != LegName.AGENT.value and not self.is_agreed:
-            self.pending.append(entry)
+        elif entry.interface == side.remote and not side.is_agreed:
+            side.pending.append(entry)
         else:
-            self._leg(entry.interface).take(entry.datagram.payload, entry.at_ns, self.payloads)
+            self._leg(entry.interface).take(entry.datagram.payload, entry.at_ns, side.payloads)
 
     def _take_fact(self, fact: LoggedFact) -> None:
         if fact.name == "media_agreed":
             agreed = fact.members["payload_types"]
-            self.payloads.agree({int(n): (kind[0], kind[1]) for n, kind in agreed.items()})
+            payloads = self._side_named(fact).payloads
+            payloads.agree({int(n): (kind[0], kind[1]) for n, kind in agreed.items()})
         elif fact.name == "pending_judged":
-            self._judge_pending(fact.members["source"])
+            self._judge_pending(self._side_named(fact), fact.members["source"])
+        elif fact.name == "side_opened":  # perhaps again: then it is to be agreed anew
+            side = self._side_named(fact)
+            side.is_agreed, side.closed_ns = False, None
+        elif fact.name == "side_closed":
+            side = self._side_named(fact)
+            side.pending.clear()
+            side.closed_ns = int(fact.members["at_ns"])
         elif fact.name == "closed":
             self.closed_ns = int(fact.members["at_ns"])
         elif fact.name in {"unlogged", "kernel_dropped"}:
             self.lacks_packets = True
 
-    def _judge_pending(self, source: list[object] | None) -> None:
-        self.is_agreed = True
+    def _side_named(self, fact: LoggedFact) -> CollectedSide:
+        """Logs with one side only may not name it."""
+        name = fact.members.get("leg")
+        return next(iter(self.sides.values())) if name is None else self.sides[name]
+
+    def _judge_pending(self, side: CollectedSide, source: list[object] | None) -> None:
+        side.is_agreed = True
         ours = None
         if source is not None:  # headers carry no zone of a link-local address
             ours = (str(source[0]).partition("%")[0], source[1])
-        for entry in self.pending:
+        for entry in side.pending:
             leg = self._leg(entry.interface)
             if entry.datagram.source == ours:
-                leg.take(entry.datagram.payload, entry.at_ns, self.payloads)
+                leg.take(entry.datagram.payload, entry.at_ns, side.payloads)
             else:
                 leg.foreign += 1
-        self.pending.clear()
+        side.pending.clear()
 
     def _take_count(self, count: LoggedCount) -> None:
-        if count.interface == FOREIGN:
-            self.foreign_counted = count.received
+        if count.interface in self.strangers:
+            self.sides[count.interface].foreign_counted = count.received
         elif count.dropped:
             self.lacks_packets = True
 
@@ -129,8 +191,3 @@ class CollectedLog:
         if interface not in self.legs:
             self.legs[interface] = CollectedLeg(LegName(interface))
         return self.legs[interface]
-
-    @property
-    def foreign(self) -> int:
-        """A log that was cut off has no final count: then what was written is what is known."""
-        return self.foreign_seen if self.foreign_counted is None else self.foreign_counted

@@ -1,12 +1,13 @@
 """One leg while the call runs: counters, and decoded frames for the recogniser."""
 
+import time
 from typing import Final
 
 from ivr.facts.audio import AudioFrame, LegStats
 from ivr.facts.call import LegName
 from ivr.media.g711 import RATE_HZ, PayloadMap, decode
 from ivr.media.rtp import RtpPacket
-from ivr.media.sequencing import Jitter, LegClock, Sequencer
+from ivr.media.sequencing import Jitter, LegClock, Reception, Sequencer
 from ivr.ports import FrameSink
 from ivr.telemetry import logger
 
@@ -22,14 +23,15 @@ class LiveLeg:
     """Reorders, decodes and hands on the packets of one leg. Never waits, never raises.
 
     Args:
-        payloads: shared with the other leg of the call, kept up to date by the door.
+        payloads: shared with the other leg of the side, kept up to date by its relay.
     """
 
     def __init__(self, leg: LegName, payloads: PayloadMap) -> None:
         self.leg = leg
         self.foreign = 0
         self.malformed = 0
-        self._payloads = payloads
+        self.last_at = time.monotonic()  # of the last valid packet, or since we listen
+        self.payloads = payloads
         self._sequencer = Sequencer()
         self._clock = LegClock(RATE_HZ)
         self._jitter = Jitter(RATE_HZ)
@@ -51,9 +53,9 @@ class LiveLeg:
         place = self._sequencer.place(packet, at_ns)
         if place.is_duplicate:
             return
-        self._types[self._payloads.label(packet.payload_type)] = None
+        self._types[self.payloads.label(packet.payload_type)] = None
         self._ssrcs[packet.ssrc] = None
-        if self._payloads.audio_encoding(packet.payload_type):
+        if self.payloads.audio_encoding(packet.payload_type):
             self._jitter.feed(place.run, packet.timestamp, at_ns)
         if place.run != self._run:
             self.flush()
@@ -88,7 +90,7 @@ class LiveLeg:
             self._expected = extended + 1
 
     def _hear(self, packet: RtpPacket, at_ns: int) -> None:
-        encoding = self._payloads.audio_encoding(packet.payload_type)
+        encoding = self.payloads.audio_encoding(packet.payload_type)
         if encoding is None or not packet.payload:
             return
         samples = len(packet.payload)  # G.711: a byte is a sample
@@ -110,6 +112,11 @@ class LiveLeg:
             except Exception:  # noqa: BLE001 - a broken listener must not end the recording
                 self._sinks.remove(sink)
                 _log.exception("tap removed: its sink raised", leg=self.leg.value)
+
+    @property
+    def reception(self) -> Reception | None:
+        """What a receiver report says of the newest source; None before its first packet."""
+        return self._sequencer.reception(self._jitter.units)
 
     def stats(self) -> LegStats:
         return LegStats(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ivr.errors import MediaError
 from ivr.facts.audio import Recording, WireLog
-from ivr.facts.call import LegName
+from ivr.facts.call import OUR_VOICE, LegName
 from ivr.media.g711 import RATE_HZ, Samples
 from ivr.media.timeline import LegTimeline, Timelines, read_timelines
 
@@ -33,8 +33,9 @@ class Mismatch:
 
 
 def write_recordings(wire_log: WireLog, folder: Path) -> tuple[Recording, ...]:
-    """Write ``<leg>.wav`` for each leg and ``call.wav`` (stereo: the other side left, the agent
-    right, both on the log's time). Same log, same bytes. Blocking.
+    """Write ``<leg>.wav`` for each leg and ``call.wav`` (stereo, on the log's time: the first
+    side left; right all other sides together, or the agent where there are none). Same log, same
+    bytes. Blocking.
 
     Raises:
         MediaError: the log cannot be read or the files cannot be written.
@@ -92,20 +93,39 @@ def redecode_matches(wire_log: WireLog, paths: Iterable[Path]) -> tuple[Mismatch
 def _listening_copies(timelines: Timelines) -> Mapping[str, Samples]:
     """File name → samples, shape (n,) or (n, 2)."""
     copies = {f"{line.leg.value}.wav": line.samples for line in timelines.legs}
-    agent = [line for line in timelines.legs if line.leg is LegName.AGENT]
-    other = [line for line in timelines.legs if line.leg is not LegName.AGENT]
-    channels = [_on_log_time(legs) for legs in (other, agent)]
+    ours = [line for line in timelines.legs if line.leg in OUR_VOICE]
+    others = [line for line in timelines.legs if line.leg not in OUR_VOICE]
+    first = others.pop(0) if others else None
+    channels = (_on_log_time(first), _heard_against(ours, others))
     stereo = np.zeros((max(map(len, channels)), 2), dtype="<i2")
     for number, channel in enumerate(channels):
         stereo[: len(channel), number] = channel
     return {**copies, CALL_NAME: stereo}
 
 
-def _on_log_time(legs: list[LegTimeline]) -> Samples:
-    if not legs:
+def _heard_against(ours: list[LegTimeline], others: list[LegTimeline]) -> Samples:
+    """The right channel: our voice to the first side, but where others speak for themselves,
+    from the first packet of each to its last, their sum (ours would be their echo)."""
+    base = _on_log_time(next((line for line in ours if line.leg is LegName.AGENT), None))
+    lines = [_on_log_time(line)[: _lead(line) + line.said] for line in others]
+    total = np.zeros(max([len(base), *map(len, lines)]), dtype=np.int32)
+    total[: len(base)] = base
+    for line, samples in zip(others, lines, strict=True):
+        total[_lead(line) : len(samples)] = 0
+    for samples in lines:
+        total[: len(samples)] += samples
+    return np.clip(total, -32768, 32767).astype("<i2")
+
+
+def _lead(line: LegTimeline) -> int:
+    """Samples from the log's first packet to the leg's."""
+    return round(line.start_s * RATE_HZ)
+
+
+def _on_log_time(line: LegTimeline | None) -> Samples:
+    if line is None:
         return np.zeros(0, dtype="<i2")
-    lead = np.zeros(round(legs[0].start_s * RATE_HZ), dtype="<i2")
-    return np.concatenate([lead, legs[0].samples])
+    return np.concatenate([np.zeros(_lead(line), dtype="<i2"), line.samples])
 
 
 def _write_wav(path: Path, samples: Samples) -> None:

@@ -39,6 +39,24 @@ class Place:
     is_reordered: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What a receiver report (RFC 3550 section 6.4) says of one source.
+
+    Args:
+        highest: extended highest sequence number received, 32 bits.
+        expected: packets between the first and the highest.
+        received: packets that came, duplicates included (the RFC counts them).
+        jitter: in time stamp units.
+    """
+
+    ssrc: int
+    highest: int
+    expected: int
+    received: int
+    jitter: int
+
+
 @dataclass(slots=True)
 class _Run:
     index: int
@@ -47,12 +65,18 @@ class _Run:
     last_ns: int
     lowest: int
     taken: int = 0
+    duplicates: int = 0
     seen: set[int] = field(default_factory=set)
 
     @property
     def lost(self) -> int:
         """Places between the first and the last that nothing came for."""
-        return self.highest - self.lowest + 1 - self.taken
+        return self.span - self.taken
+
+    @property
+    def span(self) -> int:
+        """Places from the first to the last."""
+        return self.highest - self.lowest + 1
 
     def extend(self, sequence: int) -> int | None:
         """``sequence`` with its wraps, or None when it is too far away to belong here."""
@@ -80,12 +104,21 @@ class Sequencer:
         """Packets that never came, so far."""
         return self._lost_before + sum(run.lost for run in self._runs)
 
+    def reception(self, jitter: int) -> Reception | None:
+        """The newest run as a receiver report states it."""
+        if not self._runs:
+            return None
+        run = self._runs[-1]
+        highest = (run.highest - 0x10000) % (1 << 32)
+        return Reception(run.ssrc, highest, run.span, run.taken + run.duplicates, jitter)
+
     def place(self, packet: RtpPacket, at_ns: int) -> Place:
         run, extended = self._find(packet, at_ns)
         is_duplicate = extended in run.seen
         is_reordered = extended < run.highest and not is_duplicate
         self.duplicates += is_duplicate
         self.reordered += is_reordered
+        run.duplicates += is_duplicate
         run.taken += not is_duplicate
         run.seen.add(extended)
         run.highest, run.lowest = max(run.highest, extended), min(run.lowest, extended)
@@ -177,6 +210,11 @@ class Jitter:
             if abs(transit) < ABSURD_JUMP_S * self._rate_hz:  # else the sender's clock was reset
                 self._value += (abs(transit) - self._value) / 16.0
         self._last = (run, timestamp, at_ns)
+
+    @property
+    def units(self) -> int:
+        """In time stamp units, as RTCP carries it."""
+        return round(self._value)
 
     @property
     def ms(self) -> float:

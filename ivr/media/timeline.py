@@ -48,6 +48,7 @@ class LegTimeline:
         samples: int16, shape (n,), 8000 Hz; zeros in gaps.
         gaps: by offset.
         start_s: seconds from the log's first packet to this leg's first audio packet.
+        said: samples up to the end of its last packet; what follows was stalled.
         anchors: where the line was anchored anew, by offset.
     """
 
@@ -56,6 +57,7 @@ class LegTimeline:
     gaps: tuple[Gap, ...]
     stats: LegStats
     start_s: float
+    said: int
     anchors: tuple[Anchor, ...]
 
 
@@ -92,13 +94,18 @@ def read_timelines(path: Path) -> Timelines:
         ) from problem
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    remote = [leg for leg in log.legs.values() if leg.name is not LegName.AGENT]
-    for leg in remote[:1]:
-        leg.foreign += log.foreign
-    # the caller first, the agent second, whoever spoke first
-    ordered = sorted(log.legs.values(), key=lambda leg: leg.name is LegName.AGENT)
+    ordered = log.ordered_legs
+    for leg in ordered:
+        side = log.side_of(leg)
+        if leg.name.value == side.remote:
+            leg.foreign += side.foreign
     is_complete = log.closed_ns is not None and reader.torn_at is None and not log.lacks_packets
-    timelines = tuple(_lay_out(leg, log.first_ns or 0, log.closed_ns) for leg in ordered)
+    # sockets are read in turn, so the first packet in the file need not be the earliest
+    starts = [leg.sounds[0].at_ns for leg in ordered if leg.sounds]
+    origin_ns = min([log.first_ns or 0, *starts])
+    timelines = tuple(
+        _lay_out(leg, origin_ns, log.side_of(leg).closed_ns or log.closed_ns) for leg in ordered
+    )
     return Timelines(timelines, sha256, is_complete)
 
 
@@ -117,12 +124,13 @@ def _lay_out(leg: CollectedLeg, log_start_ns: int, closed_ns: int | None) -> Leg
             anchors.append(Anchor(offset, sound.packet.ssrc))
     line, hidden = _paint(places)
     gaps = _find_gaps(leg, places)
-    start_ns = min((sound.at_ns for sound in sounds), default=log_start_ns)
+    start_ns = leg.sounds[0].at_ns if leg.sounds else log_start_ns
     stalled = _stalled(sounds, closed_ns)
     lead = round((start_ns - log_start_ns) * RATE_HZ / 1e9)
-    _require_possible(leg.name, lead, len(line) + stalled)
+    said = len(line)
+    _require_possible(leg.name, lead, said + stalled)
     if stalled:
-        gaps.append(Gap(leg.name, GapKind.STALLED, len(line), stalled))
+        gaps.append(Gap(leg.name, GapKind.STALLED, said, stalled))
         line = np.concatenate([line, np.zeros(stalled, dtype="<i2")])
     return LegTimeline(
         leg=leg.name,
@@ -130,6 +138,7 @@ def _lay_out(leg: CollectedLeg, log_start_ns: int, closed_ns: int | None) -> Leg
         gaps=tuple(gaps),
         stats=_stats(leg, hidden),
         start_s=round((start_ns - log_start_ns) / 1e9, 6),
+        said=said,
         anchors=tuple(anchors),
     )
 

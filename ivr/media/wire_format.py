@@ -26,7 +26,7 @@ class LoggedPacket:
     """A datagram as it came or went.
 
     Args:
-        interface: ``caller``, ``mixed``, ``agent`` or ``foreign``.
+        interface: a ``LegName``, ``foreign`` or ``foreign:<leg>``.
         at_ns: kernel arrival time, nanoseconds since 1970.
     """
 
@@ -52,23 +52,46 @@ class LoggedCount:
     dropped: int
 
 
-Entry = LoggedPacket | LoggedFact | LoggedCount
+@dataclass(frozen=True, slots=True)
+class LoggedInterface:
+    """From here on packets may stand on this interface."""
+
+    name: str
 
 
-def interface_names(remote_leg: LegName) -> tuple[str, str, str]:
-    """Interface number → name."""
-    return remote_leg.value, LegName.AGENT.value, FOREIGN
+Entry = LoggedPacket | LoggedFact | LoggedCount | LoggedInterface
+
+
+def interface_names(
+    remote_leg: LegName, own_leg: LegName | None = LegName.AGENT, *, is_first: bool = True
+) -> tuple[str, ...]:
+    """The interfaces of one side, in the order of their declaration. A reader knows by that
+    order whose strangers and whose voice of ours they are."""
+    foreign = FOREIGN if is_first else f"{FOREIGN}:{remote_leg.value}"
+    own = () if own_leg is None else (own_leg.value,)
+    return remote_leg.value, *own, foreign
+
+
+def side_interfaces(
+    remote_leg: LegName, own_leg: LegName | None = LegName.AGENT, *, is_first: bool = True
+) -> bytes:
+    """The blocks that declare the interfaces of one side."""
+    remote, *own, foreign = interface_names(remote_leg, own_leg, is_first=is_first)
+    return b"".join(
+        (
+            pcapng.interface_description(remote, "what the other side sent to us"),
+            *(
+                pcapng.interface_description(name, "what our agent sent to the other side")
+                for name in own
+            ),
+            pcapng.interface_description(foreign, "what strangers sent to us; never mixed"),
+        )
+    )
 
 
 def opening(remote_leg: LegName) -> bytes:
-    """The blocks every wire log begins with."""
-    remote, agent, foreign = interface_names(remote_leg)
-    return (
-        pcapng.section_header(SOFTWARE)
-        + pcapng.interface_description(remote, "what the other side sent to us")
-        + pcapng.interface_description(agent, "what our agent sent to the other side")
-        + pcapng.interface_description(foreign, "what strangers sent to us; never mixed")
-    )
+    """The blocks that the wire log of an ordinary call begins with."""
+    return pcapng.section_header(SOFTWARE) + side_interfaces(remote_leg)
 
 
 def fact_entry(clock: Clock, name: str, members: Mapping[str, Any]) -> bytes:
@@ -117,6 +140,7 @@ class WireLogReader:
                     raise pcapng.TornBlock(0, "it does not begin with a section header")
                 if block.kind == pcapng.INTERFACE_DESCRIPTION:
                     names.append(pcapng.read_interface_name(block))
+                    yield LoggedInterface(names[-1])
                 else:
                     entry = _read_entry(block, names)
                     if entry is not None:
