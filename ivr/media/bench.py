@@ -1,12 +1,14 @@
-"""How much the door costs: `python -m ivr.media.bench [calls] [seconds]`.
+"""How much the door costs: `python -m ivr.media.bench [calls] [seconds] [--mirror]`.
 
-A child process plays both sides of each call (caller and pjsua2, 20 ms packets); this process
-runs the doors. Prints one line of JSON: processor time of this process per packet through the
-door, what that is in calls per core, what was lost.
+A child process plays both sides of each call (caller and pjsua2, 20 ms packets), or with
+`--mirror` the two streams of each mirrored session; this process runs the doors. Prints one line
+of JSON: processor time of this process per packet through the door, what that is in calls per
+core, what was lost.
 """
 
 import asyncio
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,12 +19,15 @@ from typing import Any, Final
 from ivr.facts.audio import AudioFrame
 from ivr.facts.call import LegName, MediaAgreed
 from ivr.media.door import CallDoor
+from ivr.media.mirror_door import MirrorDoor
 from ivr.media.rtp import RtpPacket, pack_rtp
 from ivr.media.sockets import Port
 from ivr.media.timeline import read_timelines
+from ivr.media.wire_door import WireDoor
 from ivr.settings import MediaSettings
 
 FRAME_S: Final = 0.02
+STREAMS: Final = (LegName.CALLER, LegName.CALLEE)
 PACKETS_PER_CALL_S: Final = 2 / FRAME_S
 
 
@@ -34,29 +39,57 @@ class _Count:
         self.frames += 1
 
 
-async def measure(calls: int, seconds: float, root: Path) -> dict[str, Any]:
-    """Run ``calls`` doors under load for ``seconds``."""
-    settings = MediaSettings()
-    doors: list[CallDoor] = []
+async def _open_calls(calls: int, root: Path) -> tuple[list[WireDoor], list[list[int]]]:
+    """Doors of ordinary calls, and the ports that caller and pjsua2 send to."""
+    doors: list[WireDoor] = []
+    targets = []
     for number in range(calls):
         folder = root / str(number)
         await asyncio.to_thread(folder.mkdir)
-        doors.append(await CallDoor.open(folder, settings, call_id=f"BENCH{number}"))
+        door = await CallDoor.open(folder, MediaSettings(), call_id=f"BENCH{number}")
+        doors.append(door)
+        targets.append([door.endpoint.port, door.inside[1]])
+    return doors, targets
+
+
+async def _open_sessions(sessions: int, root: Path) -> tuple[list[WireDoor], list[list[int]]]:
+    """Doors of mirrored sessions, and the ports their two streams go to."""
+    doors: list[WireDoor] = []
+    targets = []
+    for number in range(sessions):
+        folder = root / str(number)
+        await asyncio.to_thread(folder.mkdir)
+        door = await MirrorDoor.open(folder, MediaSettings(), call_id=f"BENCH{number}")
+        doors.append(door)
+        targets.append([(await door.add_stream(leg)).port for leg in STREAMS])
+    return doors, targets
+
+
+def _agree(door: WireDoor, first: int, second: int) -> None:
+    here = "127.0.0.1"
+    payloads = {8: ("PCMA", 8000)}
+    if isinstance(door, MirrorDoor):
+        for leg, port in zip(STREAMS, (first, second), strict=True):
+            door.agree(leg, MediaAgreed((here, port), here, (here, 0), payloads, "recvonly"))
+    elif isinstance(door, CallDoor):
+        door.agree(MediaAgreed((here, first), here, (here, second), payloads, "sendrecv"))
+
+
+async def measure(calls: int, seconds: float, root: Path, *, mirror: bool) -> dict[str, Any]:
+    """Run ``calls`` doors under load for ``seconds``."""
+    doors, targets = await (_open_sessions if mirror else _open_calls)(calls, root)
     command = [sys.executable, "-m", "ivr.media.bench", "--load", str(seconds)]
     pipe = subprocess.PIPE
     load = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     assert load.stdin is not None
     assert load.stdout is not None
-    targets = [[door.endpoint.port, door.inside[1]] for door in doors]
     load.stdin.write(json.dumps(targets).encode() + b"\n")
     heard = _Count()
-    for door, (caller, agent) in zip(doors, json.loads(await load.stdout.readline()), strict=True):
-        for leg in (LegName.CALLER, LegName.AGENT):
+    legs = STREAMS if mirror else (LegName.CALLER, LegName.AGENT)
+    for door, ports in zip(doors, json.loads(await load.stdout.readline()), strict=True):
+        for leg in legs:
             door.tap(leg, heard)
-        here = "127.0.0.1"
-        door.agree(
-            MediaAgreed((here, caller), here, (here, agent), {8: ("PCMA", 8000)}, "sendrecv")
-        )
+        _agree(door, *ports)
     load.stdin.write(b"go\n")
     busy, wall = time.process_time(), time.perf_counter()
     sent = json.loads(await load.stdout.readline())["sent"]
@@ -68,7 +101,7 @@ async def measure(calls: int, seconds: float, root: Path) -> dict[str, Any]:
     lines = [line for log in logs for line in read_timelines(log.path).legs]
     decode_s = time.process_time() - started
     return {
-        "calls": calls,
+        "mirrored" if mirror else "calls": calls,
         "seconds": round(wall, 2),
         "packets_sent": sent,
         "packets_lost": sent - passed,
@@ -109,10 +142,14 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--load"]:
         play(float(arguments[1]))
         return
-    calls = int(arguments[0]) if arguments else 4
-    seconds = float(arguments[1]) if len(arguments) > 1 else 10.0
+    mirror = "--mirror" in arguments
+    numbers = [argument for argument in arguments if argument != "--mirror"]
+    calls = int(numbers[0]) if numbers else 4
+    seconds = float(numbers[1]) if len(numbers) > 1 else 10.0
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory() as folder:
-        result = asyncio.run(measure(calls, seconds, Path(folder)))
+        result = asyncio.run(measure(calls, seconds, Path(folder), mirror=mirror))
     sys.stdout.write(json.dumps(result) + "\n")
 
 
