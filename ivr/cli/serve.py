@@ -41,7 +41,13 @@ async def _serve(settings: Settings) -> None:
             )
         if house.mind.second is not None:
             progress.print(f"{house.mind.second.model_info.name} listens again after each call.")
-        async with WorkerPool(settings.sip, SystemClock()) as pool:
+        pool = WorkerPool(
+            settings.sip,
+            SystemClock(),
+            may_call=settings.contacts,
+            registrations=settings.registrations,
+        )
+        async with pool:
             serving = asyncio.create_task(serve(house, pool, until))
 
             def stop() -> None:

@@ -127,9 +127,22 @@ class Blame(StrEnum):
     """Who ended the call."""
 
     CALLER = "caller"
+    CALLEE = "callee"  # the subscriber, of the leg on which we rang them
     US = "us"
     UPSTREAM = "upstream"
     UNKNOWN = "unknown"
+
+
+class Pickup(StrEnum):
+    """How ringing somebody ended."""
+
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"  # it rang, or should have, and nobody came
+    REFUSED = "refused"  # rejected, or sent elsewhere: we follow nobody
+    UNREACHABLE = "unreachable"  # no answer to the INVITE, no such person, network trouble
+    NO_SLOT = "no_slot"  # not dialled: the worker has no free slot
+    GIVEN_UP = "given_up"  # we stopped ringing: the caller is gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,17 @@
 """Settings of the call itself: subscribers, SIP, dialogue, media."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ivr.settings.section import Port, Seconds, Section
+
+CONTACT = (
+    r"sip:[A-Za-z0-9+_.\-]{1,64}@(\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15})"
+    r"(:[0-9]{1,5})?(;transport=(udp|tcp))?"
+)
+"""A SIP URI in which no header, route or name to look up finds room."""
 
 
 class Subscriber(Section):
@@ -14,8 +20,48 @@ class Subscriber(Section):
     access: str = Field(description="User part of the address the calls are forwarded to.")
     number: str = Field(description="The subscriber's own number, E.164; never reported.")
     name: str = Field(default="", description="Name printed in the receipt.")
-    mode: Literal["answer", "listen"] = Field(
-        default="answer", description="answer: speak with the caller; listen: only record."
+    mode: Literal["answer", "bridge", "listen"] = Field(
+        default="answer",
+        description="answer: speak with the caller; bridge: ring the subscriber, join the two "
+        "and warn the subscriber alone; listen: only record.",
+    )
+    contact: str = Field(
+        default="",
+        pattern=f"^({CONTACT})?$",
+        description="Where to ring the subscriber in bridge mode, by numeric address: "
+        "sip:USER@ADDRESS[:PORT][;transport=udp|tcp].",
+    )
+    ring_s: float = Field(
+        default=25.0, gt=0, le=120, description="How long to ring there; then the agent answers."
+    )
+    allow: tuple[str, ...] = Field(
+        default=(), description="Numbers (E.164) that the subscriber knows, for bridge mode."
+    )
+    connect_allowed_unheard: bool = Field(
+        default=False,
+        description="Calls from `allow` are joined without being recorded or recognised; nothing "
+        "but their count is kept.",
+    )
+
+    @model_validator(mode="after")
+    def _bridge_needs_a_contact(self) -> Self:
+        if self.mode == "bridge" and not self.contact:
+            raise ValueError("mode bridge needs `contact`: where to ring the subscriber")
+        return self
+
+
+class RegistrationSettings(Section):
+    """A registrar at which the agent's first worker makes itself known (digest)."""
+
+    registrar: str = Field(
+        description="Its numeric address: sip:ADDRESS[:PORT][;transport=udp|tcp]."
+    )
+    username: str = Field(
+        description="User name; calls to it are an access number of a subscriber."
+    )
+    password_file: Path | None = Field(default=None, description="File that holds the password.")
+    expires_s: int = Field(
+        default=300, ge=10, description="How long a registration holds; it is renewed before."
     )
 
 
@@ -46,6 +92,17 @@ class SipSettings(Section):
         ge=2.0,
         le=32.0,
         description="How long a silent peer may keep a transaction, and so one of four slots.",
+    )
+    may_call: tuple[str, ...] = Field(
+        default=(),
+        description="SIP URIs that the agent may dial besides the subscribers' contacts; it never "
+        "dials any other.",
+    )
+    recycle_after_calls: int = Field(
+        default=5000, ge=1, description="An idle worker is relieved after so many calls."
+    )
+    recycle_above_mb: int = Field(
+        default=150, ge=1, description="An idle worker is relieved above so much resident memory."
     )
 
 

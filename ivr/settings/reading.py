@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
 
+    @property
+    def contacts(self) -> tuple[str, ...]:
+        """Where subscribers are rung: with ``sip.may_call`` all that the agent ever dials."""
+        return tuple(subscriber.contact for subscriber in self.subscribers if subscriber.contact)
+
     @classmethod
     def settings_customise_sources(
         cls,

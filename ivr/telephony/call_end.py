@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from ivr.facts.call import Blame
+from ivr.facts.call import Blame, Pickup
 
 _CAUSE = re.compile(r"Q\.850\s*;.*?\bcause\s*=\s*(\d+)", re.IGNORECASE)
 _TEXT = re.compile(r'\btext\s*=\s*"([^"]*)"', re.IGNORECASE)
@@ -48,3 +48,28 @@ def from_status(status: int, phrase: str, is_answered: bool, is_confirmed: bool)
     if status == 488:
         return CallEnd(Blame.UPSTREAM, "no common media format")
     return CallEnd(Blame.UNKNOWN, f"{status} {phrase}")
+
+
+_BUSY = frozenset({486, 600})
+_NO_ANSWER = frozenset({480, 487})
+_REFUSED = frozenset({*range(300, 400), 401, 402, 403, 405, 406, 407, 488, 603, 606, 607, 608})
+
+
+def pickup(status: int, has_rung: bool, is_given_up: bool, is_too_late: bool) -> Pickup:
+    """How a call that we placed ended before it was answered.
+
+    Args:
+        status: its final status; 408 also stands for no answer at all.
+        has_rung: the other side had sent a provisional answer (RFC 3261: 180, 183 …).
+        is_given_up: we ended it because nobody wants it any more.
+        is_too_late: we ended it because it rang too long.
+    """
+    if is_too_late:
+        return Pickup.NO_ANSWER if has_rung else Pickup.UNREACHABLE
+    if is_given_up:
+        return Pickup.GIVEN_UP
+    if status in _BUSY:
+        return Pickup.BUSY
+    if status in _NO_ANSWER or (status == 408 and has_rung):
+        return Pickup.NO_ANSWER
+    return Pickup.REFUSED if status in _REFUSED else Pickup.UNREACHABLE

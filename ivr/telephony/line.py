@@ -1,52 +1,76 @@
-"""One incoming call as the rest of the house sees it: the ``Line`` of ``ivr.ports``."""
+"""Calls as the rest of the house sees them: the ``Line`` of ``ivr.ports``, and the line to a
+subscriber whom it rings."""
 
 import asyncio
 import itertools
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 from ivr.errors import TelephonyError
-from ivr.facts.call import CallClosed, Dtmf, MediaAgreed
+from ivr.facts.call import CallClosed, Pickup
 from ivr.ports import MediaEndpoint
 from ivr.telephony.channel import Message
+from ivr.telephony.leg import SipLeg, resolve
 from ivr.telephony.offer import SipOffer
-from ivr.telephony.wav import read_prompt
 
-MAX_WAITING_EVENTS = 64
-"""Facts nobody reads: further keys are dropped and counted, a newer media agreement replaces the
-older one, the end of the call always finds room."""
-
-_plays = itertools.count(1)
+_dials = itertools.count(1)
 
 
-class SipLine:
-    """Commands go down to the worker, facts come up; safe to use after the call has ended.
+class SubscriberLine(SipLeg):
+    """A call that we place to a subscriber, in the worker of the caller's call, so that the two
+    can be joined. Made by ``SipLine.connect``."""
+
+    def __init__(self, serial: int, send: Callable[[Message], None]) -> None:
+        super().__init__(serial, send)
+        self._outcome: asyncio.Future[Pickup] = asyncio.get_running_loop().create_future()
+        self.has_rung = False
+
+    async def picked_up(self) -> Pickup:
+        """How ringing ended; returns when somebody has picked up, or nobody will.
+
+        May be waited for several times. The reason stands in ``closed``.
+        """
+        return await asyncio.shield(self._outcome)
+
+    # --- called by the pool, on the loop -------------------------------------------------------
+
+    def ringing(self) -> None:
+        """A provisional answer came (180, 183)."""
+        self.has_rung = True
+
+    def confirmed(self) -> None:
+        self._settle(Pickup.ANSWERED)
+
+    def close_as(self, pickup: Pickup, end: CallClosed) -> None:
+        """The call is over, or was not placed."""
+        self._settle(pickup)
+        self.close(end)
+
+    def _settle(self, pickup: Pickup) -> None:
+        if not self._outcome.done():
+            self._outcome.set_result(pickup)
+
+
+class SipLine(SipLeg):
+    """One incoming call.
 
     Args:
-        send: hands one command to the call's worker; never waits.
+        enrol: makes a line known to the pool, so that facts of its serial reach it.
     """
 
-    def __init__(self, serial: int, offer: SipOffer, send: Callable[[Message], None]) -> None:
-        self.serial = serial
+    def __init__(
+        self,
+        serial: int,
+        offer: SipOffer,
+        send: Callable[[Message], None],
+        enrol: Callable[[SubscriberLine, str], None],
+    ) -> None:
+        super().__init__(serial, send)
         self._offer = offer
-        self._send = send
-        self._facts: deque[Dtmf | MediaAgreed | CallClosed] = deque()
-        self._arrived = asyncio.Event()
-        self._answered: asyncio.Future[None] | None = None
-        self._playing: dict[int, asyncio.Future[None]] = {}
-        self._closed = asyncio.Event()
-        self._end: CallClosed | None = None
-        self.dropped_keys = 0
+        self._enrol = enrol
 
     @property
     def offer(self) -> SipOffer:
         return self._offer
-
-    @property
-    def closed(self) -> CallClosed | None:
-        """How the call ended, or None while it lives."""
-        return self._end
 
     async def ring(self) -> None:
         """180 Ringing."""
@@ -74,96 +98,47 @@ class SipLine:
         self._command("refuse", status=status, reason=reason, retry_after_s=retry_after_s)
         await self._closed.wait()
 
-    async def play(self, wav: Path) -> None:
-        """Play an 8 kHz mono 16-bit WAV to the caller; returns when it was played, when another
-        one took its place, or when the call ended. Cancelling it silences it.
+    async def connect(self, target: str, endpoint: MediaEndpoint, ring_s: float) -> SubscriberLine:
+        """Ring somebody from the worker that holds this call; returns at once.
+
+        Our description names ``endpoint``; media agreed (early media of a 183 included), keys and
+        the end come from ``events`` of the line that is returned, how ringing ends from its
+        ``picked_up``. The two sides do not hear each other before ``join``.
+
+        Args:
+            target: a SIP URI out of the list that the pool was made with.
+            endpoint: the RTP door on the subscriber's side.
+            ring_s: seconds after which ringing is given up.
 
         Raises:
-            TelephonyError: the file is missing or is not of that form.
+            TelephonyError: the target is not on the list. Nothing was sent.
         """
-        path, duration_s = await asyncio.to_thread(read_prompt, wav)
-        if self._end is not None:
-            return
-        play = next(_plays)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._playing[play] = done
-        self._command("play", play=play, wav=str(path), duration_s=duration_s)
-        try:
-            await done
-        except asyncio.CancelledError:
-            self._command("stop_play", play=play)
-            raise
-        finally:
-            self._playing.pop(play, None)
+        serial = -next(_dials)
+        line = SubscriberLine(serial, self._send)
+        self._enrol(line, target)
+        self._send(
+            {
+                "type": "dial",
+                "serial": serial,
+                "target": target,
+                "shown": self._offer.access or "ivr",
+                "host": endpoint.host,
+                "port": endpoint.port,
+                "ring_s": ring_s,
+            }
+        )
+        return line
 
-    async def hang_up(self, reason: str) -> None:
-        """BYE; returns when the call is over on our side. ``reason`` is for the case, not sent."""
-        self._command("hang_up", reason=reason)
-        await self._closed.wait()
+    async def join(self, other: SubscriberLine) -> None:
+        """From now on the two hear each other, also after a re-INVITE of either."""
+        self._command("join", partner=other.serial)
 
-    async def events(self) -> AsyncIterator[Dtmf | MediaAgreed | CallClosed]:
-        """Facts in order, for one reader; ends after ``CallClosed``."""
-        while True:
-            while self._facts:
-                fact = self._facts.popleft()
-                yield fact
-                if isinstance(fact, CallClosed):
-                    return
-            self._arrived.clear()
-            await self._arrived.wait()
+    async def part(self, other: SubscriberLine) -> None:
+        """They no longer hear each other; both calls go on."""
+        self._command("part", partner=other.serial)
 
     # --- called by the pool, on the loop -------------------------------------------------------
 
     def confirmed(self) -> None:
         """The ACK came."""
-        _resolve(self._answered)
-
-    def played(self, play: int, problem: str | None) -> None:
-        """A prompt is over; ``problem`` when it could not be played."""
-        done = self._playing.get(play)
-        if problem is None:
-            _resolve(done)
-        elif done is not None and not done.done():
-            done.set_exception(
-                TelephonyError(
-                    "A prompt could not be played.",
-                    why=problem,
-                    remedy="Check the file with `ivr prompts verify`.",
-                )
-            )
-
-    def push(self, fact: Dtmf | MediaAgreed) -> None:
-        """Queue a fact; see ``MAX_WAITING_EVENTS``."""
-        if len(self._facts) >= MAX_WAITING_EVENTS:
-            if isinstance(fact, Dtmf):
-                self.dropped_keys += 1
-                return
-            older = next((item for item in self._facts if isinstance(item, MediaAgreed)), None)
-            if older is not None:
-                self._facts.remove(older)
-            else:
-                self._facts.popleft()
-                self.dropped_keys += 1
-        self._facts.append(fact)
-        self._arrived.set()
-
-    def close(self, end: CallClosed) -> None:
-        """The call is over; everyone who waits goes on."""
-        if self._end is not None:
-            return
-        self._end = end
-        self._facts.append(end)
-        self._arrived.set()
-        self._closed.set()
-        _resolve(self._answered)
-        for done in self._playing.values():
-            _resolve(done)
-
-    def _command(self, kind: str, **values: object) -> None:
-        if self._end is None:
-            self._send({"type": kind, "serial": self.serial, **values})
-
-
-def _resolve(future: "asyncio.Future[None] | None") -> None:
-    if future is not None and not future.done():
-        future.set_result(None)
+        resolve(self._answered)

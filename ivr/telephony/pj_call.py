@@ -1,4 +1,4 @@
-"""One incoming call inside a worker. Lives and dies on the pj thread.
+"""One incoming call inside a worker (``pj_dialled``: one that it placed). Lives on the pj thread.
 
 Callbacks only note facts in a bounded outbox; media threads call ``onDtmfDigit`` and ``onEof2``,
 so those append to a deque and do nothing else. No exception leaves a callback: its traceback
@@ -10,20 +10,21 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pjsua2 as pj
 
 from ivr.facts.call import Blame
 from ivr.sip import message as sip_message
 from ivr.telephony import call_end, sdp
-from ivr.telephony.admission import Progress
+from ivr.telephony.admission import Overdue, Progress, overdue
 from ivr.telephony.channel import Message
 from ivr.telephony.pj_endpoint import with_headers
 from ivr.telephony.pj_media import media_fact, open_audio
 from ivr.telephony.pj_player import Prompt
 
 P = ParamSpec("P")
+AnyCall = TypeVar("AnyCall", bound="AgentCall")
 _DTMF_METHODS = {0: "rfc4733", 1: "info"}
 
 
@@ -36,15 +37,16 @@ class Owner:
     forget: Callable[[int], None]
     rest: Callable[[Prompt], None]
     real: Callable[[tuple[str, int]], tuple[str, int]]
+    media_changed: Callable[[int], None]
 
 
 def guarded(
-    method: Callable[Concatenate["AgentCall", P], None],
-) -> Callable[Concatenate["AgentCall", P], None]:
+    method: Callable[Concatenate[AnyCall, P], None],
+) -> Callable[Concatenate[AnyCall, P], None]:
     """A callback that reports its exceptions as text."""
 
     @wraps(method)
-    def call(self: "AgentCall", /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def call(self: AnyCall, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception as problem:  # noqa: BLE001 - see the module's first paragraph
@@ -68,7 +70,9 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
         self.is_announced = True
         self.is_media_agreed = False
         self.is_sdp_unreadable = False
+        self.is_ending = False
         self.prompt: Prompt | None = None
+        self.partner: int | None = None
         self._door: tuple[str, int] | None = None
         self._local_sdp: str | None = None
         self._remote = ("", 0)
@@ -78,6 +82,10 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
     @property
     def progress(self) -> Progress:
         return Progress(self.offered_ns, self.answered_ns, self.confirmed_ns, self.is_media_agreed)
+
+    def overdue(self, now_ns: int, ack_timeout_s: float) -> Overdue | None:
+        """Whether the call has waited too long for something."""
+        return overdue(self.progress, now_ns, ack_timeout_s)
 
     # --- commands, called by the worker's loop -------------------------------------------------
 
@@ -106,6 +114,7 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
     def end(self, blame: Blame, reason: str) -> None:
         """BYE, or a refusal when the call was not answered."""
         self.end_as(blame, reason)
+        self.is_ending = True
         self.hangup(self._parameters(0 if self.answered_ns else 480))
 
     def end_as(self, blame: Blame, reason: str) -> None:
@@ -190,6 +199,7 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
         self._remote = fact["remote"]
         self.is_media_agreed = True
         self._connect_prompt()
+        self.owner.media_changed(self.serial)
         self.owner.emit({"serial": self.serial, **fact})
 
     @guarded
@@ -244,14 +254,15 @@ class AgentCall(pj.Call):  # type: ignore[misc]  # pjsua2 carries no type stubs
         )
         if not self.is_announced:
             return
+        self.owner.emit(self._closed_fact(info.lastStatusCode, end))
+
+    def _closed_fact(self, status: int, end: call_end.CallEnd) -> Message:
         spoken = time.monotonic_ns() - self.answered_ns if self.answered_ns else 0
-        self.owner.emit(
-            {
-                "type": "closed",
-                "serial": self.serial,
-                "blame": str(end.blame),
-                "reason": end.reason,
-                "status": info.lastStatusCode,
-                "duration_s": round(spoken / 1e9, 3),
-            }
-        )
+        return {
+            "type": "closed",
+            "serial": self.serial,
+            "blame": str(end.blame),
+            "reason": end.reason,
+            "status": status,
+            "duration_s": round(spoken / 1e9, 3),
+        }

@@ -60,6 +60,12 @@ def start(bind: str, port: int, user_agent: str, transaction_timeout_s: float) -
     return Stack(endpoint, library, actual)
 
 
+def own_uri(bind: str, port: int) -> str:
+    """Our address as a SIP URI, with ``{user}`` in place of its user part."""
+    host = f"[{bind}]" if ":" in bind else bind
+    return f"sip:{{user}}@{host}:{port}"
+
+
 def account_config(uri: str, media_bind: str) -> "pj.AccountConfig":
     """An account without registration, SRTP, ICE, video, or NAT tricks."""
     config = pj.AccountConfig()
@@ -71,6 +77,8 @@ def account_config(uri: str, media_bind: str) -> "pj.AccountConfig":
     config.mediaConfig.lockCodecEnabled = False
     config.natConfig.iceEnabled = False
     config.natConfig.sipOutboundUse = 0
+    config.natConfig.contactRewriteUse = config.natConfig.viaRewriteUse = 0
+    config.natConfig.sdpNatRewriteUse = 0
     return config
 
 
@@ -107,12 +115,13 @@ def _config(user_agent: str) -> "pj.EpConfig":
 
 
 def _listen(endpoint: "pj.Endpoint", bind: str, port: int) -> int:
+    family = pj.PJSIP_TRANSPORT_IPV6 if ":" in bind else 0
     for attempt in range(_FREE_PORT_ATTEMPTS):
         try:
-            udp = _transport(endpoint, pj.PJSIP_TRANSPORT_UDP, bind, port)
+            udp = _transport(endpoint, pj.PJSIP_TRANSPORT_UDP | family, bind, port)
             _, actual = split_host_port(endpoint.transportGetInfo(udp).localName)
             try:
-                _transport(endpoint, pj.PJSIP_TRANSPORT_TCP, bind, actual)
+                _transport(endpoint, pj.PJSIP_TRANSPORT_TCP | family, bind, actual)
             except pj.Error:
                 endpoint.transportClose(udp)
                 raise

@@ -22,7 +22,7 @@ _SERVICE_UNAVAILABLE = 503
 NEW_CALLS_PER_S = 16.0
 NEW_CALLS_AT_ONCE = 8.0
 """Token bucket: at most 16 new calls in any half second, 32 of the 64 places, beside 8 in use."""
-OnRxRequest = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+OnRx = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 
 class PjStr(ctypes.Structure):
@@ -53,8 +53,8 @@ class Module(ctypes.Structure):
         ("start", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
         ("unload", ctypes.c_void_p),
-        ("on_rx_request", OnRxRequest),
-        ("on_rx_response", ctypes.c_void_p),
+        ("on_rx_request", OnRx),
+        ("on_rx_response", OnRx),
         ("on_tx_request", ctypes.c_void_p),
         ("on_tx_response", ctypes.c_void_p),
         ("on_tsx_state", ctypes.c_void_p),
@@ -110,7 +110,7 @@ class Gate:
         self._headers.prev = self._headers.next = self._headers_at
         retry_after = library.pjsip_retry_after_hdr_create(pool, retry_after_s)
         library.pj_list_insert_before(self._headers_at, retry_after)
-        self._callback = OnRxRequest(self._on_rx_request)
+        self._callback = OnRx(self._on_rx_request)
         self._module = Module(
             name=PjStr(ctypes.addressof(_NAME), 12),
             id=-1,
@@ -136,6 +136,10 @@ class Gate:
             return False
         self._tokens -= 1
         return True
+
+    def take_place(self) -> bool:
+        """Whether a call of ours may begin now; it then counts among the new ones."""
+        return self.calls < self._slots and self._take_token()
 
     def _on_rx_request(self, rdata: int) -> int:
         """Returns 1 when the request was dealt with."""

@@ -3,7 +3,8 @@
 pjsua2 sends its first RTP packets to the address in the other side's SDP, directly, and follows
 the source of what it hears only later. Those first packets would pass the RTP door by, and a
 caller that follows their source would send its own packets past the door as well: audio that
-nobody recorded. So every description that arrives is parsed before pjsua sees it (the result is
+nobody recorded. So every description that arrives, in a request or in the answer to one of ours,
+is parsed before pjsua sees it (the result is
 kept in the message by ``pjsip_rdata_get_sdp_info``, which pjsua asks again), and its addresses
 are replaced by one of ``127.66.0.0/16``, port 9, where nobody listens. The message itself stays
 as it came. From the first packet that the door passes on, pjsua2 answers to the door.
@@ -16,13 +17,16 @@ import ctypes
 from collections import OrderedDict
 
 from ivr.errors import TelephonyError
-from ivr.telephony.pj_gate import Module, OnRxRequest, PjStr
+from ivr.telephony.pj_gate import Module, OnRx, PjStr
 
 DISCARD_PORT = 9  # RFC 863
 KEPT = 1024
 """Replaced addresses that are remembered; a worker has four calls and few descriptions each."""
 _BEFORE_TRANSACTIONS = 15  # PJSIP_MOD_PRIORITY_TSX_LAYER is 16 (sip_module.h)
-_WITH_SDP = (b"Request msg INVITE/", b"Request msg ACK/", b"Request msg UPDATE/")
+_WITH_SDP = (
+    *(b"Request msg INVITE/", b"Request msg ACK/", b"Request msg UPDATE/", b"Request msg PRACK/"),
+    b"Response msg ",
+)
 _SDP_IN_INFO = 24
 _SESSION_CONN, _MEDIA_COUNT, _MEDIA = 96, 712, 720
 _DESC_PORT, _MEDIA_CONN, _ATTR_COUNT, _ATTRS = 16, 560, 608, 616
@@ -89,12 +93,13 @@ class HiddenMedia:
         self._buffers: OrderedDict[str, ctypes.Array[ctypes.c_char]] = OrderedDict()
         self._count = 0
         self._check_layout()
-        self._callback = OnRxRequest(self._on_rx_request)
+        self._callback = OnRx(self._on_rx)
         self._module = Module(
             name=PjStr(ctypes.addressof(_NAME), 13),
             id=-1,
             priority=_BEFORE_TRANSACTIONS,
             on_rx_request=self._callback,
+            on_rx_response=self._callback,
         )
 
     def register(self) -> None:
@@ -111,7 +116,7 @@ class HiddenMedia:
         """The other side's own address for one that pjsua2 was shown."""
         return self._real.get(shown[0], shown)
 
-    def _on_rx_request(self, rdata: int) -> int:
+    def _on_rx(self, rdata: int) -> int:
         """Always 0: the message goes on to pjsua."""
         info = self._library.pjsip_rx_data_get_info(rdata)
         if info.startswith(_WITH_SDP):

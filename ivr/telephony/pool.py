@@ -1,82 +1,89 @@
 """The SIP agent: a pool of worker processes, four calls each, behind asyncio."""
 
 import asyncio
-import dataclasses
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ivr.clock import Clock
-from ivr.errors import EnvironmentProblem, SettingsError, TelephonyError
-from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed
-from ivr.settings import SipSettings
+from ivr.errors import SettingsError
+from ivr.settings import RegistrationSettings, SipSettings, resolve
 from ivr.telemetry import logger
-from ivr.telephony.channel import Message
 from ivr.telephony.line import SipLine
-from ivr.telephony.offer import read_offer
-from ivr.telephony.worker_config import WorkerConfig
-from ivr.telephony.worker_process import WorkerProcess
+from ivr.telephony.registrations import RegistrationState
+from ivr.telephony.seat import Relief, WorkerSeat
+from ivr.telephony.targets import Targets, read_registrar
+from ivr.telephony.worker_config import Registration, WorkerConfig
 
 CALLS_PER_WORKER = 4
-FIRST_RESTART_S = 0.2
-LONGEST_RESTART_S = 10.0
-STEADY_AFTER_S = 30.0
-"""A worker that lived so long starts the back-off anew when it dies."""
 
 log = logger("ivr.telephony")
-
-
-class _Slot:
-    """One place of the pool: its worker now, its port for ever, its calls."""
-
-    def __init__(self, config: WorkerConfig) -> None:
-        self.config = config
-        self.worker: WorkerProcess | None = None
-        self.lines: dict[int, SipLine] = {}
-        self.started_ns: dict[int, int] = {}
-        self.slots_in_use = 0
-        self.refused = 0
-
-    def send(self, message: Message) -> None:
-        if self.worker is not None:
-            self.worker.send(message)
 
 
 class WorkerPool:
     """Use as ``async with WorkerPool(settings, clock) as pool``; then ``pool.incoming()``.
 
     A dead worker is replaced on the same port after a back-off of 0.2 s to 10 s; its calls end
-    with ``CallClosed(blame=US, reason="worker died")``.
+    with ``CallClosed(blame=US, reason="worker died")``. An idle worker past its limits is
+    relieved by a successor on its port.
+
+    Args:
+        may_call: the only SIP URIs that the agent will ever dial, besides ``sip.may_call``.
+        registrations: registrars at which the first worker makes itself known.
+
+    Raises:
+        SettingsError: an address, a network, a target or a password file cannot be used.
     """
 
-    def __init__(self, sip: SipSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        sip: SipSettings,
+        clock: Clock,
+        *,
+        may_call: Sequence[str] = (),
+        registrations: Sequence[RegistrationSettings] = (),
+    ) -> None:
         self._sip = sip
-        self._clock = clock
-        self._slots = [_Slot(config) for config in _configs(sip)]
         self._waiting: asyncio.Queue[SipLine | None] = asyncio.Queue(CALLS_PER_WORKER * sip.workers)
         self._is_draining = False
         self._keepers: list[asyncio.Task[None]] = []
+        relief = Relief(sip.recycle_after_calls, sip.recycle_above_mb)
+        self._seats = [
+            WorkerSeat(config, clock, self._offer, sip.retry_after_s, relief)
+            for config in _configs(sip, may_call, registrations)
+        ]
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """Where each worker listens, UDP and TCP."""
-        return tuple((self._sip.bind, slot.config.port) for slot in self._slots)
+        return tuple((self._sip.bind, seat.config.port) for seat in self._seats)
 
     @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the workers that live."""
-        return tuple(slot.worker.pid for slot in self._slots if slot.worker is not None)
+        return tuple(seat.worker.pid for seat in self._seats if seat.worker is not None)
 
     @property
     def slots_in_use(self) -> int:
         """Calls the workers hold, those still being buried included (at most a second old)."""
-        return sum(slot.slots_in_use for slot in self._slots)
+        return sum(seat.slots_in_use for seat in self._seats)
 
     @property
     def refused(self) -> int:
         """INVITEs refused with 503 since each worker started (at most a second old)."""
-        return sum(slot.refused for slot in self._slots)
+        return sum(seat.refused for seat in self._seats)
+
+    @property
+    def relieved(self) -> int:
+        """Workers that were relieved by a successor after many calls."""
+        return sum(seat.relieved for seat in self._seats)
+
+    @property
+    def registrations(self) -> tuple[RegistrationState, ...]:
+        """The last word of every registrar."""
+        return tuple(state for seat in self._seats for state in seat.registrations.values())
 
     async def __aenter__(self) -> Self:
         """Start every worker.
@@ -86,12 +93,12 @@ class WorkerPool:
             TelephonyError: a worker did not come up.
         """
         try:
-            for slot in self._slots:
-                await self._start(slot)
+            for seat in self._seats:
+                await seat.start()
         except BaseException:  # tidied up, then raised again
             await self._stop_workers()
             raise
-        self._keepers = [asyncio.create_task(self._keep(slot)) for slot in self._slots]
+        self._keepers = [asyncio.create_task(seat.keep()) for seat in self._seats]
         return self
 
     async def __aexit__(
@@ -102,15 +109,15 @@ class WorkerPool:
     ) -> None:
         """Hang up what is left, stop the workers, end ``incoming``."""
         self._is_draining = True
-        for slot in self._slots:
-            for line in tuple(slot.lines.values()):
-                slot.send({"type": "hang_up", "serial": line.serial, "reason": "the agent stops"})
+        for seat in self._seats:
+            for serial in tuple(seat.lines):
+                seat.send({"type": "hang_up", "serial": serial, "reason": "the agent stops"})
         for task in self._keepers:
             task.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         await self._stop_workers()
-        for slot in self._slots:
-            self._close_all(slot, "the agent stops")
+        for seat in self._seats:
+            seat.close_all("the agent stops")
         while self._waiting.full():
             self._waiting.get_nowait()
         self._waiting.put_nowait(None)
@@ -126,166 +133,74 @@ class WorkerPool:
     async def drain(self) -> None:
         """From now on new INVITEs and OPTIONS get 503 with Retry-After; calls go on."""
         self._is_draining = True
-        for slot in self._slots:
-            slot.send({"type": "drain"})
+        for seat in self._seats:
+            seat.is_draining = True
+            seat.send({"type": "drain"})
 
-    # --- workers -------------------------------------------------------------------------------
-
-    async def _start(self, slot: _Slot) -> None:
-        worker = await WorkerProcess.start(slot.config)
-        slot.config = dataclasses.replace(slot.config, port=worker.port)
-        slot.worker = worker
+    def _offer(self, line: SipLine) -> bool:
+        """Whether the line was put where ``incoming`` finds it."""
+        if self._waiting.full():  # the reader of ``incoming`` does not come back
+            log.error("nobody takes calls; refused", waiting=self._waiting.qsize())
+            return False
         if self._is_draining:
-            slot.send({"type": "drain"})
-
-    async def _keep(self, slot: _Slot) -> None:
-        """Serve a worker's facts, and replace it for as long as the pool is open."""
-        wait_s = FIRST_RESTART_S
-        while True:
-            worker = slot.worker
-            began_ns = self._clock.monotonic_ns()
-            if worker is not None:
-                async for message in worker.messages():
-                    self._take(slot, message)
-                slot.worker = None
-                await worker.kill()
-                log.error(
-                    "worker died",
-                    worker_pid=worker.pid,
-                    exit_status=worker.exit_status,
-                    calls=len(slot.lines),
-                )
-                self._close_all(slot, "worker died")
-            if self._clock.monotonic_ns() - began_ns > STEADY_AFTER_S * 1e9:
-                wait_s = FIRST_RESTART_S
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, LONGEST_RESTART_S)
-            try:
-                await self._start(slot)
-            except (EnvironmentProblem, TelephonyError) as problem:
-                log.error("worker not restarted", why=problem.why, again_in_s=wait_s)
+            return False
+        self._waiting.put_nowait(line)
+        return True
 
     async def _stop_workers(self) -> None:
-        workers = [slot.worker for slot in self._slots if slot.worker is not None]
-        for slot in self._slots:
-            slot.worker = None
-        await asyncio.gather(*(worker.stop() for worker in workers))
-
-    def _close_all(self, slot: _Slot, reason: str) -> None:
-        for serial in tuple(slot.lines):
-            began_ns = slot.started_ns.get(serial)
-            spoken_ns = self._clock.monotonic_ns() - began_ns if began_ns is not None else 0
-            self._close(slot, serial, Blame.US, reason, 0, round(spoken_ns / 1e9, 3))
-        slot.slots_in_use = 0
-
-    # --- facts ---------------------------------------------------------------------------------
-
-    def _take(self, slot: _Slot, message: Message) -> None:
-        kind = message["type"]
-        if kind == "incoming":
-            self._admit(slot, message)
-        elif kind == "alive":
-            slot.slots_in_use, slot.refused = message["slots"], message["refused"]
-        elif kind == "log":
-            log.warning(message["event"], pii_detail=message["detail"])
-        elif (line := slot.lines.get(message["serial"])) is not None:
-            self._tell(slot, line, message)
-
-    def _admit(self, slot: _Slot, message: Message) -> None:
-        host, port = message["source"]
-        raw = message["raw"].encode("utf-8", "surrogateescape")
-        offer = read_offer(raw, (host, port), message["transport"], self._clock.now())
-        line = SipLine(message["serial"], offer, slot.send)
-        is_stuck = self._waiting.full()  # the reader of ``incoming`` does not come back
-        if is_stuck:
-            log.error("nobody takes calls; refused", waiting=self._waiting.qsize())
-        if is_stuck or self._is_draining:
-            slot.send(_unavailable(line.serial, self._sip.retry_after_s))
-            return
-        self._waiting.put_nowait(line)
-        slot.lines[line.serial] = line
-
-    def _tell(self, slot: _Slot, line: SipLine, message: Message) -> None:
-        kind = message["type"]
-        if kind == "confirmed":
-            slot.started_ns[line.serial] = self._clock.monotonic_ns()
-            line.confirmed()
-        elif kind == "media":
-            line.push(_media(message))
-        elif kind == "dtmf":
-            line.push(Dtmf(message["digit"], message["at_s"], message["method"]))
-        elif kind == "played":
-            line.played(message["play"], None)
-        elif kind == "command_failed":
-            self._command_failed(slot, line, message)
-        elif kind == "media_failed":
-            slot.send({"type": "hang_up", "serial": line.serial, "reason": "media failed"})
-        elif kind == "closed":
-            blame, reason = Blame(message["blame"]), message["reason"]
-            status, duration_s = message["status"], message["duration_s"]
-            self._close(slot, line.serial, blame, reason, status, duration_s)
-
-    def _command_failed(self, slot: _Slot, line: SipLine, message: Message) -> None:
-        log.warning("command failed", command=message["command"], pii_detail=message["detail"])
-        if message["command"] == "play":
-            line.played(message["play"], message["detail"])
-        elif message["command"] == "answer":
-            slot.send({"type": "hang_up", "serial": line.serial, "reason": message["detail"]})
-
-    def _close(
-        self, slot: _Slot, serial: int, blame: Blame, reason: str, status: int, duration_s: float
-    ) -> None:
-        slot.started_ns.pop(serial, None)
-        line = slot.lines.pop(serial)
-        line.close(CallClosed(blame, reason, status, duration_s, self._clock.now()))
+        await asyncio.gather(*(seat.stop() for seat in self._seats))
 
 
-def _unavailable(serial: int, retry_after_s: int) -> Message:
-    return {
-        "type": "refuse",
-        "serial": serial,
-        "status": 503,
-        "reason": "Service Unavailable",
-        "retry_after_s": retry_after_s,
-    }
-
-
-def _media(message: Message) -> MediaAgreed:
-    return MediaAgreed(
-        remote=(message["remote"][0], message["remote"][1]),
-        signalled_from=message["signalled_from"],
-        agent=(message["agent"][0], message["agent"][1]),
-        payload_types={
-            int(number): (name, rate) for number, (name, rate) in message["payload_types"].items()
-        },
-        direction=message["direction"],
-    )
-
-
-def _configs(sip: SipSettings) -> list[WorkerConfig]:
+def _configs(
+    sip: SipSettings, may_call: Sequence[str], registrations: Sequence[RegistrationSettings]
+) -> list[WorkerConfig]:
     """One configuration a worker; ports count up from the first, 0 stays 0.
 
-    Raises:
-        SettingsError: an address or a network cannot be used.
+    Only the first worker registers: a registrar that knows several contacts rings them all at
+    once.
     """
+    targets = tuple(dict.fromkeys((*may_call, *sip.may_call)))
     try:
-        ipaddress.IPv4Address(sip.bind)
+        ipaddress.ip_address(sip.bind)
         for network in (*sip.allow_from, *sip.trusted_from):
             ipaddress.ip_network(network, strict=False)
+        Targets(targets)
+        known = tuple(_registration(each) for each in registrations)
     except ValueError as problem:
         raise SettingsError(
             "The SIP settings are not usable.",
             why=str(problem),
-            remedy="sip.bind is one IPv4 address; allow_from and trusted_from are CIDR networks.",
+            remedy="sip.bind is one IP address; allow_from and trusted_from are CIDR networks; "
+            "whom to call and where to register is named by numeric address.",
         ) from problem
+    registrars = tuple(read_registrar(each.registrar)[0] for each in known)
     return [
         WorkerConfig(
             bind=sip.bind,
             port=sip.port + number if sip.port else 0,
             user_agent=sip.user_agent,
-            allow_from=sip.allow_from,
+            allow_from=(*sip.allow_from, *registrars),
             retry_after_s=sip.retry_after_s,
             transaction_timeout_s=sip.transaction_timeout_s,
+            may_call=targets,
+            registrations=known if number == 0 else (),
         )
         for number in range(sip.workers)
     ]
+
+
+def _registration(settings: RegistrationSettings) -> Registration:
+    read_registrar(settings.registrar)
+    password = _secret(settings.password_file) if settings.password_file is not None else ""
+    return Registration(settings.registrar, settings.username, password, settings.expires_s)
+
+
+def _secret(file: Path) -> str:
+    try:
+        return resolve(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(
+            f"The password file {file} of a registration cannot be read.",
+            why=str(problem),
+            remedy="Put the password there, alone on one line, readable for this user only.",
+        ) from problem

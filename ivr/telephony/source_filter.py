@@ -15,30 +15,47 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h; the module has no name for it
-_SOURCE_ADDRESS = 0xFFF00000 + 12  # SKF_NET_OFF + offset of the source in an IPv4 header
+_NETWORK_HEADER = 0xFFF00000  # SKF_NET_OFF
+_SOURCE = {4: 12, 6: 8}  # where the source address begins in an IPv4 and an IPv6 header
 _LOAD_WORD, _AND, _JUMP_EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _WHOLE_PACKET = 0xFFFFFFFF
 _INSTRUCTION = struct.Struct("HBBI")
-_MAX_NETWORKS = 800  # four instructions each; the kernel takes 4096
+_MAX_INSTRUCTIONS = 4096  # the kernel takes no more: 1000 networks of IPv4, 300 of IPv6
 
 
-def program(networks: Sequence[str]) -> bytes:
-    """The filter that lets IPv4 packets from these networks (CIDR) pass and drops all others.
+def program(networks: Sequence[str], version: int = 4) -> bytes:
+    """The filter that lets packets from these networks (CIDR) pass and drops all others.
+
+    Args:
+        version: of IP on the socket; networks of the other version match nothing there.
 
     Raises:
-        ValueError: a network is not readable, or there are more than 800.
+        ValueError: a network is not readable, or there are too many.
     """
     parsed = [ipaddress.ip_network(item, strict=False) for item in networks]
-    wanted = [item for item in parsed if isinstance(item, ipaddress.IPv4Network)]
-    if len(wanted) > _MAX_NETWORKS:
-        raise ValueError(f"{len(wanted)} networks; the filter holds {_MAX_NETWORKS}")
-    code = b""
-    for network in wanted:
-        code += _INSTRUCTION.pack(_LOAD_WORD, 0, 0, _SOURCE_ADDRESS)
-        code += _INSTRUCTION.pack(_AND, 0, 0, int(network.netmask))
-        code += _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, int(network.network_address))
-        code += _INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_PACKET)
-    return code + _INSTRUCTION.pack(_RETURN, 0, 0, 0)
+    code: list[bytes] = []
+    for network in parsed:
+        if network.version == version:
+            code += _passing(network)
+    if len(code) >= _MAX_INSTRUCTIONS:
+        raise ValueError(f"{len(parsed)} networks are more than a socket filter holds")
+    return b"".join(code) + _INSTRUCTION.pack(_RETURN, 0, 0, 0)
+
+
+def _passing(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> list[bytes]:
+    """Compare the source address word by word; pass if all are right, go on behind it if not."""
+    masks = struct.iter_unpack("!I", network.netmask.packed)
+    wanted = struct.iter_unpack("!I", network.network_address.packed)
+    words = list(enumerate(zip(masks, wanted, strict=True)))
+    code: list[bytes] = []
+    for number, ((mask,), (word,)) in words:
+        to_next_network = 3 * (len(words) - number - 1) + 1
+        at = _NETWORK_HEADER + _SOURCE[network.version] + 4 * number
+        code.append(_INSTRUCTION.pack(_LOAD_WORD, 0, 0, at))
+        code.append(_INSTRUCTION.pack(_AND, 0, 0, mask))
+        code.append(_INSTRUCTION.pack(_JUMP_EQUAL, 0, to_next_network, word))
+    code.append(_INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_PACKET))
+    return code
 
 
 def attach(port: int, networks: Sequence[str]) -> int:
@@ -49,12 +66,12 @@ def attach(port: int, networks: Sequence[str]) -> int:
     Raises:
         OSError: the kernel has no socket filters.
     """
-    code = program(networks)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    option = struct.pack("HL", len(code) // _INSTRUCTION.size, ctypes.addressof(buffer))
     count = 0
     for descriptor in _sockets_on(port):
         with socket.socket(fileno=os.dup(descriptor)) as copy:
+            code = program(networks, 6 if copy.family == socket.AF_INET6 else 4)
+            buffer = ctypes.create_string_buffer(code, len(code))
+            option = struct.pack("HL", len(code) // _INSTRUCTION.size, ctypes.addressof(buffer))
             copy.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
             if copy.type == socket.SOCK_DGRAM:
                 _drain(copy)

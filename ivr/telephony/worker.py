@@ -13,45 +13,25 @@ import socket
 import sys
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pjsua2 as pj
 
-from ivr.facts.call import Blame
-from ivr.sip.message import parse
-from ivr.telephony import admission, pj_endpoint, source_filter
+from ivr.telephony import pj_endpoint, source_filter
 from ivr.telephony.channel import BrokenChannel, Decoder, Message, encode
-from ivr.telephony.pj_call import AgentCall, Owner
+from ivr.telephony.pj_account import AgentAccount
 from ivr.telephony.pj_gate import Gate
 from ivr.telephony.pj_offer import HiddenMedia
-from ivr.telephony.pj_player import Prompt, RestingPlace
-from ivr.telephony.sdp import split_host_port
+from ivr.telephony.pj_switchboard import Switchboard
+from ivr.telephony.targets import Targets, read_registrar
 from ivr.telephony.worker_config import ALIVE_EVERY_S, WorkerConfig
 
 _PUMP_MS = 10
 _MAX_UNSENT_BYTES = 4 << 20
 """Facts that wait because the pool does not read. More means that nobody steers us: we end."""
 _GOODBYE_S = 1.0
-
-
-class _Account(pj.Account):  # type: ignore[misc]  # pjsua2 carries no type stubs
-    """Its one account takes every call, whatever the request URI."""
-
-    def __init__(self, make_call: Callable[[Any, int, Any], None]) -> None:
-        super().__init__()
-        self._make_call = make_call
-
-    def onIncomingCall(self, prm: Any) -> None:
-        try:
-            self._make_call(self, prm.callId, prm.rdata)
-        except Exception as problem:  # noqa: BLE001 - an exception in a callback keeps pj objects
-            sys.stderr.write(f"ivr worker: incoming call failed: {type(problem).__name__}\n")
-
-    def onIncomingSubscribe(self, prm: Any) -> None:
-        prm.code = 489  # no presence here
+_PAGES_PER_MB = (1 << 20) // os.sysconf("SC_PAGE_SIZE")
 
 
 class Worker:
@@ -61,81 +41,40 @@ class Worker:
         self._channel = channel
         self._decoder = Decoder()
         self._unsent = bytearray()
-        self._config = config
-        self._calls: dict[int, AgentCall] = {}
-        self._arrived: deque[tuple[int, str]] = deque()
-        self._serial = 0
         self._is_running = True
         self._alive_at = 0.0
-        self._resting = RestingPlace()
         self._stack = pj_endpoint.start(
             config.bind, config.port, config.user_agent, config.transaction_timeout_s
         )
-        self._hidden = HiddenMedia(self._stack.library)
-        self._hidden.register()
-        self._owner = Owner(self._emit, self._forget, self._resting.lay, self._hidden.real)
+        hidden = HiddenMedia(self._stack.library)
+        hidden.register()
         self._gate = Gate(self._stack.library, config.retry_after_s)
+        own = pj_endpoint.own_uri(config.bind, self._stack.port)
+        self._calls = Switchboard(config, self._gate, hidden, self._emit, own)
         if not self._gate.register():
-            self._log("gate not registered: a full worker answers 486", "")
+            self._calls.log("gate not registered: a full worker answers 486", "")
         try:
-            source_filter.attach(self._stack.port, config.allow_from)
+            source_filter.attach(self._stack.port, friends(config))
         except OSError as problem:
-            self._log("no socket filter: strangers are refused one by one", str(problem))
-        self._account: Any = _Account(self._make_call)
-        uri = f"sip:ivr@{config.bind}:{self._stack.port}"
-        self._account.create(pj_endpoint.account_config(uri, "127.0.0.1"), True)
+            self._calls.log("no socket filter: strangers are refused one by one", str(problem))
+        self._accounts: list[Any] = [AgentAccount(self._calls.arrive, self._emit)]
+        self._accounts[0].open(pj_endpoint.account_config(own.format(user="ivr"), "127.0.0.1"))
+        for registration in config.registrations:
+            account = AgentAccount(self._calls.arrive, self._emit)
+            self._accounts.append(account)
+            account.register(registration)
         self._emit({"type": "ready", "port": self._stack.port})
 
     def run(self) -> None:
         """Until the pool says ``stop`` or its end of the channel closes."""
         while self._is_running:
             self._stack.endpoint.libHandleEvents(_PUMP_MS)
-            self._admit()
+            self._calls.admit()
             self._receive()
-            self._tend()
+            self._calls.tend()
+            self._say_alive()
             self._send()
         self._say_goodbye()
-
-    # --- arrivals ------------------------------------------------------------------------------
-
-    def _make_call(self, account: Any, call_id: int, rdata: Any) -> None:
-        """Inside pj's callback: wrap the call, decide later."""
-        self._serial += 1
-        call = AgentCall(account, call_id, self._serial, self._owner)
-        call.source = rdata.srcAddress
-        self._calls[call.serial] = call
-        self._arrived.append((call.serial, rdata.wholeMsg))
-
-    def _admit(self) -> None:
-        while self._arrived:
-            serial, text = self._arrived.popleft()
-            call = self._calls.get(serial)
-            if call is None:  # cancelled in the same breath
-                continue
-            raw = text.encode("utf-8", "surrogateescape")
-            host, port = split_host_port(call.source)
-            message = parse(raw)
-            refused = admission.refusal(
-                message, len(raw), host, self._config.allow_from, call.is_sdp_unreadable
-            )
-            if refused is not None:
-                self._log("refused before admission", f"{refused.status} {refused.reason}")
-                call.is_announced = False
-                call.refuse(refused.status, refused.reason, None)
-                continue
-            via = message.first("Via") or ""
-            self._emit(
-                {
-                    "type": "incoming",
-                    "serial": serial,
-                    "raw": text,
-                    "source": (host, port),
-                    "transport": "tcp" if "/TCP" in via[:16].upper() else "udp",
-                }
-            )
-
-    def _forget(self, serial: int) -> None:
-        self._calls.pop(serial, None)
 
     # --- commands ------------------------------------------------------------------------------
 
@@ -159,70 +98,36 @@ class Worker:
             self._is_running = False
         elif kind == "drain":
             self._gate.is_draining = True
+        elif kind == "retire":
+            self._retire()
         else:
-            call = self._calls.get(message["serial"])
-            if call is None:  # it ended while the command was on its way
-                return
-            try:
-                self._command(call, kind, message)
-            except pj.Error as problem:
-                self._emit(
-                    {
-                        "type": "command_failed",
-                        "serial": message["serial"],
-                        "command": kind,
-                        "play": message.get("play"),
-                        "detail": problem.reason,
-                    }
-                )
+            self._calls.execute(self._accounts[0], message)
 
-    def _command(self, call: AgentCall, kind: str, message: Message) -> None:
-        if kind == "ring":
-            call.ring()
-        elif kind == "answer":
-            call.accept(message["host"], message["port"])
-        elif kind == "refuse":
-            call.refuse(message["status"], message["reason"], message["retry_after_s"])
-        elif kind == "play":
-            call.play(Prompt(message["play"], Path(message["wav"]), message["duration_s"]))
-        elif kind == "stop_play":
-            if call.prompt is not None and call.prompt.play == message["play"]:
-                call.stop_prompt()
-        elif kind == "hang_up":
-            call.end(Blame.US, message["reason"])
-
-    # --- time ----------------------------------------------------------------------------------
-
-    def _tend(self) -> None:
-        now = time.monotonic_ns()
-        for call in tuple(self._calls.values()):
-            call.report_digits()
-            if call.prompt is not None and call.prompt.is_over:
-                call.stop_prompt()
-            self._enforce(call, now)
-            del call  # a loop variable must not outlive its call
-        self._resting.sweep()
-        if now / 1e9 - self._alive_at >= ALIVE_EVERY_S:
-            self._alive_at = now / 1e9
-            self._emit({"type": "alive", "slots": self._gate.calls, "refused": self._gate.refused})
-
-    def _enforce(self, call: AgentCall, now: int) -> None:
-        late = admission.overdue(call.progress, now, self._config.transaction_timeout_s)
-        try:
-            if call.is_sdp_unreadable and call.answered_ns:
-                call.end(Blame.US, "the description of media could not be led to the RTP door")
-            elif late is not None:
-                call.end(Blame.UPSTREAM if late.is_upstream else Blame.US, late.reason)
-        except pj.Error as problem:
-            self._log("call could not be ended", problem.reason)
+    def _retire(self) -> None:
+        """Make room for a successor if no call is here. Nothing is read from the network between
+        this look and the end, so an INVITE over UDP comes again and finds the successor."""
+        if self._calls.is_idle:
+            self._is_running = False
+            self._emit({"type": "retired"})
 
     # --- facts ---------------------------------------------------------------------------------
 
+    def _say_alive(self) -> None:
+        now = time.monotonic()
+        if now - self._alive_at >= ALIVE_EVERY_S:
+            self._alive_at = now
+            self._emit(
+                {
+                    "type": "alive",
+                    "slots": self._gate.calls,
+                    "refused": self._gate.refused,
+                    "count": self._calls.count,
+                    "resident_mb": _resident_mb(),
+                }
+            )
+
     def _emit(self, message: Message) -> None:
         self._unsent += encode(message)
-
-    def _log(self, event: str, detail: str) -> None:
-        self._emit({"type": "log", "event": event, "detail": detail})
 
     def _send(self) -> None:
         try:
@@ -237,22 +142,27 @@ class Worker:
 
     def _say_goodbye(self) -> None:
         """BYE to all, then let go of every pj object before the library goes."""
-        for call in tuple(self._calls.values()):
-            try:
-                call.end(Blame.US, "the agent stops")
-            except pj.Error:
-                self._log("call could not be ended", "at the end")
-            del call
+        self._calls.hang_up_all()
         until = time.monotonic() + _GOODBYE_S
         while self._gate.calls and time.monotonic() < until:
             self._stack.endpoint.libHandleEvents(_PUMP_MS)
             self._send()
         self._calls.clear()
-        self._resting.clear()
-        self._account.shutdown()
-        self._account = None
+        while self._accounts:
+            self._accounts.pop().shutdown()
         self._stack.endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
         self._send()
+
+
+def friends(config: WorkerConfig) -> tuple[str, ...]:
+    """Networks whose packets reach us: those of callers, and whoever answers a request of ours."""
+    registrars = (read_registrar(each.registrar)[0] for each in config.registrations)
+    hosts = {*Targets(config.may_call).hosts, *registrars}
+    return (*config.allow_from, *sorted(hosts))
+
+
+def _resident_mb() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) // _PAGES_PER_MB
 
 
 def main() -> None:
@@ -265,6 +175,7 @@ def main() -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)  # the pool decides; its death closes the channel
     channel = socket.socket(fileno=arguments.fd)
+    channel.sendall(encode({"type": "standing_by"}))
     decoder = Decoder()
     first: list[Message] = []
     while not first:

@@ -8,8 +8,26 @@ ALIVE_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """A registrar (RFC 3261 section 10) at which the worker makes itself known.
+
+    Args:
+        registrar: ``sip:ADDRESS[:PORT][;transport=tcp]``.
+    """
+
+    registrar: str
+    username: str
+    password: str
+    expires_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """See ``ivr.settings.SipSettings``; plain values, so the worker need not load pydantic."""
+    """See ``ivr.settings.SipSettings``; plain values, so the worker need not load pydantic.
+
+    Args:
+        may_call: the only SIP URIs that this worker will ever dial.
+    """
 
     bind: str
     port: int
@@ -17,6 +35,8 @@ class WorkerConfig:
     allow_from: tuple[str, ...]
     retry_after_s: int
     transaction_timeout_s: float
+    may_call: tuple[str, ...] = ()
+    registrations: tuple[Registration, ...] = ()
 
     def as_message(self) -> dict[str, Any]:
         return {"type": "configure", **asdict(self)}
@@ -25,4 +45,6 @@ class WorkerConfig:
     def from_message(cls, message: dict[str, Any]) -> "WorkerConfig":
         values = {key: value for key, value in message.items() if key != "type"}
         values["allow_from"] = tuple(values["allow_from"])
+        values["may_call"] = tuple(values["may_call"])
+        values["registrations"] = tuple(Registration(**each) for each in values["registrations"])
         return cls(**values)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 from ivr.errors import EnvironmentProblem, TelephonyError
 from ivr.telephony.channel import BrokenChannel, Decoder, Message, encode
@@ -44,11 +44,10 @@ class WorkerProcess:
         return self._process.returncode
 
     @classmethod
-    async def start(cls, config: WorkerConfig) -> "WorkerProcess":
-        """Start a worker and wait until it listens.
+    async def spawn(cls) -> "WorkerProcess":
+        """Start a worker that has everything loaded and waits to be told its port.
 
         Raises:
-            EnvironmentProblem: its port is taken.
             TelephonyError: it did not come up.
         """
         ours, theirs = socket.socketpair()
@@ -65,16 +64,29 @@ class WorkerProcess:
         ours.setblocking(False)
         reader, writer = await asyncio.open_connection(sock=ours)
         worker = cls(process, reader, writer)
+        await worker._starting(worker._until("standing_by"))
+        return worker
+
+    async def configure(self, config: WorkerConfig) -> None:
+        """Tell it its port and wait until it listens.
+
+        Raises:
+            EnvironmentProblem: its port is taken.
+            TelephonyError: it did not come up.
+        """
+        self.send(config.as_message())
+        ready = await self._starting(self._until("ready", config.bind, config.port))
+        self.port = ready["port"]
+
+    async def _starting(self, step: Awaitable[Message]) -> Message:
         try:
-            worker.send(config.as_message())
             async with asyncio.timeout(START_TIMEOUT_S):
-                await worker._await_ready(config)
+                return await step
         except BaseException as problem:  # tidied up, then raised again
-            await worker.kill()
+            await self.kill()
             if isinstance(problem, TimeoutError):
                 raise _not_started("it did not answer in time") from problem
             raise
-        return worker
 
     def send(self, message: Message) -> None:
         """Hand a command over; never waits. A worker that reads nothing is given up."""
@@ -121,27 +133,27 @@ class WorkerProcess:
         data = await self._reader.read(1 << 16)
         return self._decoder.feed(data) if data else None
 
-    async def _await_ready(self, config: WorkerConfig) -> None:
+    async def _until(self, kind: str, bind: str = "", port: int = 0) -> Message:
+        """The first message of a kind; what follows it is kept for ``messages``."""
         while True:
             messages = await self._read()
             if messages is None:
                 raise _not_started(f"it ended with status {await self._process.wait()}")
             for index, message in enumerate(messages):
-                if message["type"] == "ready":
-                    self.port = message["port"]
+                if message["type"] == kind:
                     self._early += messages[index + 1 :]
-                    return
+                    return message
                 if message["type"] == "failed":
-                    raise _failed(config, message)
+                    raise _failed(bind, port, message)
                 self._early.append(message)
 
 
-def _failed(config: WorkerConfig, message: Message) -> EnvironmentProblem | TelephonyError:
+def _failed(bind: str, port: int, message: Message) -> EnvironmentProblem | TelephonyError:
     if message["kind"] == "port":
         return EnvironmentProblem(
-            f"SIP port {config.port} on {config.bind} cannot be opened.",
+            f"SIP port {port} on {bind} cannot be opened.",
             why=str(message["detail"]),
-            remedy=f"Find who listens there (`ss -ulpn 'sport = :{config.port}'`) and stop it, "
+            remedy=f"Find who listens there (`ss -ulpn 'sport = :{port}'`) and stop it, "
             "or choose another sip.port; 0 takes a free one.",
         )
     return _not_started(str(message["detail"]))

@@ -1,0 +1,296 @@
+"""One place of the pool: its worker now, its port for ever, its calls.
+
+A worker that dies is replaced on the port after a back-off. One that has served many calls, or
+grown, is relieved when it is idle: a successor stands by, with everything loaded, before the old
+one lets go of the port, so that the port is unheard for the blink of an eye and an INVITE over UDP
+that falls into it comes again (RFC 3261: after half a second).
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from ivr.clock import Clock
+from ivr.errors import EnvironmentProblem, TelephonyError
+from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed, Pickup
+from ivr.telemetry import logger
+from ivr.telephony.channel import Message
+from ivr.telephony.leg import SipLeg
+from ivr.telephony.line import SipLine, SubscriberLine
+from ivr.telephony.offer import read_offer
+from ivr.telephony.registrations import RegistrationState, told
+from ivr.telephony.worker_config import WorkerConfig
+from ivr.telephony.worker_process import WorkerProcess
+
+FIRST_RESTART_S = 0.2
+LONGEST_RESTART_S = 10.0
+STEADY_AFTER_S = 30.0
+"""A worker that lived so long starts the back-off anew when it dies."""
+
+log = logger("ivr.telephony")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Relief:
+    """When an idle worker is relieved: after so many calls, or above so much resident memory."""
+
+    after_calls: int
+    above_mb: int
+
+
+class WorkerSeat:
+    """Runs ``keep`` for as long as the pool is open.
+
+    Args:
+        take: offers a new line; returns False when nobody takes it.
+        retry_after_s: of the 503 that such a call gets.
+    """
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        clock: Clock,
+        take: Callable[[SipLine], bool],
+        retry_after_s: int,
+        relief: Relief,
+    ) -> None:
+        self.config = config
+        self.worker: WorkerProcess | None = None
+        self.lines: dict[int, SipLeg] = {}
+        self.slots_in_use = 0
+        self.refused = 0
+        self.relieved = 0
+        self.registrations: dict[str, RegistrationState] = {}
+        self.is_draining = False
+        self._clock = clock
+        self._take_line = take
+        self._retry_after_s = retry_after_s
+        self._relief = relief
+        self._started_ns: dict[int, int] = {}
+        self._standby: WorkerProcess | None = None
+        self._preparing: asyncio.Task[None] | None = None
+        self._has_retired = False
+
+    def send(self, message: Message) -> None:
+        if self.worker is not None:
+            self.worker.send(message)
+
+    async def start(self) -> None:
+        """Put a worker on the port.
+
+        Raises:
+            EnvironmentProblem: the port is taken.
+            TelephonyError: it did not come up.
+        """
+        standby, self._standby = self._standby, None
+        worker = standby or await WorkerProcess.spawn()
+        await worker.configure(self.config)
+        self.config = dataclasses.replace(self.config, port=worker.port)
+        self.worker = worker
+        if self.is_draining:
+            self.send({"type": "drain"})
+
+    async def keep(self) -> None:
+        """Serve a worker's facts, and replace it for as long as the pool is open."""
+        wait_s = FIRST_RESTART_S
+        while True:
+            worker = self.worker
+            began_ns = self._clock.monotonic_ns()
+            if worker is not None:
+                async for message in worker.messages():
+                    self._take(message)
+                self.worker = None
+                await worker.kill()
+                if self._has_retired:
+                    self._has_retired = False
+                    if await self._relieve(worker.pid):
+                        continue
+                else:
+                    self._died(worker)
+            if self._clock.monotonic_ns() - began_ns > STEADY_AFTER_S * 1e9:
+                wait_s = FIRST_RESTART_S
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, LONGEST_RESTART_S)
+            await self._try_start(wait_s)
+
+    async def stop(self) -> None:
+        """End the worker and one that stands by."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.gather(self._preparing, return_exceptions=True)
+        worker, self.worker = self.worker, None
+        if self._standby is not None:
+            await self._standby.kill()
+        if worker is not None:
+            await worker.stop()
+
+    def close_all(self, reason: str) -> None:
+        """Every call of this place is over."""
+        for serial in tuple(self.lines):
+            began_ns = self._started_ns.get(serial)
+            spoken_ns = self._clock.monotonic_ns() - began_ns if began_ns is not None else 0
+            self._close(serial, Blame.US, reason, 0, round(spoken_ns / 1e9, 3), Pickup.UNREACHABLE)
+        self.slots_in_use = 0
+
+    def enrol(self, line: SubscriberLine, target: str) -> None:
+        """Take in a line that is about to be dialled.
+
+        Raises:
+            TelephonyError: the target is not on the list.
+        """
+        if target not in self.config.may_call:
+            raise TelephonyError(
+                "The agent may not call this address.",
+                why="it is neither a subscriber's contact nor a configured number",
+                remedy="Set `contact` of the subscriber in the settings and start again.",
+            )
+        self.lines[line.serial] = line
+
+    # --- workers come and go -------------------------------------------------------------------
+
+    def _died(self, worker: WorkerProcess) -> None:
+        log.error(
+            "worker died",
+            worker_pid=worker.pid,
+            exit_status=worker.exit_status,
+            calls=len(self.lines),
+        )
+        self.close_all("worker died")
+
+    async def _try_start(self, again_in_s: float) -> bool:
+        try:
+            await self.start()
+        except (EnvironmentProblem, TelephonyError) as problem:
+            log.error("worker not restarted", why=problem.why, again_in_s=again_in_s)
+            return False
+        return True
+
+    async def _relieve(self, old_pid: int) -> bool:
+        self.close_all("worker relieved")  # it had no calls; one that it never told us of, perhaps
+        if not await self._try_start(FIRST_RESTART_S):
+            return False
+        self.relieved += 1
+        log.info("worker relieved", worker_pid=old_pid)
+        return True
+
+    def _consider_relief(self, message: Message) -> None:
+        """Idle and past a limit: have a successor ready, then ask the worker to go. It goes only
+        if it is idle still."""
+        is_due = (
+            message["count"] >= self._relief.after_calls
+            or message["resident_mb"] > self._relief.above_mb
+        )
+        if not is_due or self.lines or message["slots"]:
+            return
+        if self._standby is not None:
+            self.send({"type": "retire"})
+        elif self._preparing is None or self._preparing.done():
+            self._preparing = asyncio.create_task(self._prepare())
+
+    async def _prepare(self) -> None:
+        try:
+            self._standby = await WorkerProcess.spawn()
+        except (OSError, TelephonyError) as problem:
+            log.error("no successor for a worker", why=str(problem))
+            return
+        self.send({"type": "retire"})
+
+    # --- facts ---------------------------------------------------------------------------------
+
+    def _take(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "incoming":
+            self._admit(message)
+        elif kind == "alive":
+            self.slots_in_use, self.refused = message["slots"], message["refused"]
+            self._consider_relief(message)
+        elif kind == "retired":
+            self._has_retired = True
+        elif kind == "registration":
+            self.registrations[message["registrar"]] = told(message, log)
+        elif kind == "log":
+            log.warning(message["event"], pii_detail=message["detail"])
+        elif (line := self.lines.get(message["serial"])) is not None:
+            self._tell(line, message)
+
+    def _admit(self, message: Message) -> None:
+        host, port = message["source"]
+        raw = message["raw"].encode("utf-8", "surrogateescape")
+        offer = read_offer(raw, (host, port), message["transport"], self._clock.now())
+        line = SipLine(message["serial"], offer, self.send, self.enrol)
+        if self._take_line(line):
+            self.lines[line.serial] = line
+        else:
+            self.send(_unavailable(line.serial, self._retry_after_s))
+
+    def _tell(self, line: SipLeg, message: Message) -> None:
+        kind = message["type"]
+        if kind == "confirmed" and isinstance(line, SipLine | SubscriberLine):
+            self._started_ns[line.serial] = self._clock.monotonic_ns()
+            line.confirmed()
+        elif kind == "ringing" and isinstance(line, SubscriberLine):
+            line.ringing()
+        elif kind == "media":
+            line.push(_media(message))
+        elif kind == "dtmf":
+            line.push(Dtmf(message["digit"], message["at_s"], message["method"]))
+        elif kind == "played":
+            line.played(message["play"], None)
+        elif kind == "command_failed":
+            self._command_failed(line, message)
+        elif kind == "media_failed":
+            self.send({"type": "hang_up", "serial": line.serial, "reason": "media failed"})
+        elif kind == "closed":
+            self._closed(line.serial, message)
+
+    def _command_failed(self, line: SipLeg, message: Message) -> None:
+        log.warning("command failed", command=message["command"], pii_detail=message["detail"])
+        if message["command"] == "play":
+            line.played(message["play"], message["detail"])
+        elif message["command"] == "answer":
+            self.send({"type": "hang_up", "serial": line.serial, "reason": message["detail"]})
+
+    def _closed(self, serial: int, message: Message) -> None:
+        blame, reason = Blame(message["blame"]), message["reason"]
+        status, duration_s = message["status"], message["duration_s"]
+        pickup = Pickup(message.get("pickup", Pickup.ANSWERED))
+        self._close(serial, blame, reason, status, duration_s, pickup)
+
+    def _close(
+        self,
+        serial: int,
+        blame: Blame,
+        reason: str,
+        status: int,
+        duration_s: float,
+        pickup: Pickup,
+    ) -> None:
+        self._started_ns.pop(serial, None)
+        line = self.lines.pop(serial)
+        end = CallClosed(blame, reason, status, duration_s, self._clock.now())
+        if isinstance(line, SubscriberLine):
+            line.close_as(pickup, end)
+        else:
+            line.close(end)
+
+
+def _unavailable(serial: int, retry_after_s: int) -> Message:
+    return {
+        "type": "refuse",
+        "serial": serial,
+        "status": 503,
+        "reason": "Service Unavailable",
+        "retry_after_s": retry_after_s,
+    }
+
+
+def _media(message: Message) -> MediaAgreed:
+    payload_types: dict[str, Any] = message["payload_types"]
+    return MediaAgreed(
+        remote=(message["remote"][0], message["remote"][1]),
+        signalled_from=message["signalled_from"],
+        agent=(message["agent"][0], message["agent"][1]),
+        payload_types={int(number): (name, rate) for number, (name, rate) in payload_types.items()},
+        direction=message["direction"],
+    )
