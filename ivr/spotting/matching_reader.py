@@ -7,7 +7,7 @@ from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
 from ivr.spotting.rulebook import Limit, Matching
 from ivr.spotting.syllable import canonical
-from ivr.spotting.yaml_nodes import NodeReader
+from ivr.yaml_nodes import NodeReader
 
 _MATCHING: Final = (
     "limits",

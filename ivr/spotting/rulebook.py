@@ -13,7 +13,7 @@ from ivr.errors import RulebookError
 from ivr.facts.judgement import Stage
 from ivr.spotting.syllable import canonical, parse
 from ivr.spotting.template import GAP, Variant, is_list
-from ivr.spotting.yaml_nodes import Mistake
+from ivr.yaml_nodes import Mistake
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ivr.facts.judgement import Stage
 from ivr.spotting.matching_reader import read_matching
 from ivr.spotting.rulebook import Concept, Phrase, Rulebook
 from ivr.spotting.template import TemplateError, Variant, expand, is_list
-from ivr.spotting.yaml_nodes import Mistake, NodeReader
+from ivr.yaml_nodes import Mistake, NodeReader
 
 _TOP: Final = ("version", "language", "matching", "pretexts", "lists", "concepts")
 _CONCEPT: Final = (

@@ -13,7 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake of a rulebook.
+    """One mistake of a file that a person wrote.
 
     Args:
         line: 1-based; 0 when no line can be named.
@@ -73,7 +73,9 @@ class NodeReader:
             )
             return None
         if root is None:
-            self.mistakes.append(Mistake(1, "the file is empty", "start from config/rulebook"))
+            self.mistakes.append(
+                Mistake(1, "the file is empty", "start from config/rulebook or config/dialogue")
+            )
         return root
 
     def mapping(

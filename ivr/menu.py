@@ -1,0 +1,1 @@
+"""The voice menu of a subscriber who calls the own access number. It makes no case."""
