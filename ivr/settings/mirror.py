@@ -56,11 +56,6 @@ class MirrorSettings(Section):
     invites_per_s: float = Field(
         default=50.0, gt=0, description="New calls a second from one address; beyond them 503."
     )
-    session_expires_s: int = Field(
-        default=1800,
-        ge=90,
-        description="Session timer (RFC 4028) for a peer that wants one and names no time.",
-    )
     no_media_s: Seconds = Field(
         default=120.0,
         description="End a call when no packet came on any stream so long, unless all are on hold.",

@@ -211,3 +211,25 @@ def finished(lines: list[str], headers: Iterable[tuple[str, str]], body: bytes) 
         every.append("Content-Type: application/sdp")
     every.append(f"Content-Length: {len(body)}")
     return "\r\n".join(every).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body
+
+
+def refusal_text(
+    message: SipMessage, source: tuple[str, int], status: int, reason: str
+) -> tuple[bytes, int] | None:
+    """An answer to a request that cannot be read as one, and the port it goes to; None when it
+    does not even say whom to answer. Nothing is remembered of it."""
+    vias = [part for value in message.all("Via") for part in split_values(value)]
+    via = read_via(vias[0]) if vias else None
+    if via is None:
+        return None
+    lines = [f"SIP/2.0 {status} {reason}", f"Via: {via.answered(source)}"]
+    lines += [f"Via: {text}" for text in vias[1:]]
+    for name in ("From", "To", "Call-ID", "CSeq"):
+        lines += [f"{name}: {value}" for value in message.all(name)[:1]]
+    return finished(lines, (), b""), source[1] if via.has_rport else via.port
+
+
+def printable(text: str) -> str:
+    r"""The text with everything but letters and common signs as ``\x..``: for logs and stores."""
+    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in clean)

@@ -19,8 +19,6 @@ BESIDE_SOUND: Final = frozenset({"telephone-event", "cn"})
 """Taken along with sound; a stream of nothing else is no stream."""
 
 DIRECTIONS: Final = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
-MAX_LINES: Final = 64
-
 _MEDIA = re.compile(r"^(\S+)\s+(\d{1,9})(?:/\d+)?\s+(\S+)\s*(.*)$")
 _CONNECTION = re.compile(r"^IN\s+IP[46]\s+([^\s/]+)", re.IGNORECASE)
 _RTPMAP = re.compile(r"^(\d{1,3})\s+([^\s/]+)/(\d{1,9})")
@@ -101,7 +99,7 @@ def read_sdp(text: str) -> tuple[MediaLine, ...]:
         else:
             (media[-1][1] if media else session).append((name, value.strip()))
     found = (_line(index, value, own, session) for index, (value, own) in enumerate(media))
-    return tuple(found)[:MAX_LINES]
+    return tuple(found)
 
 
 def write_sdp(host: str, session_id: int, version: int, lines: Sequence[AnsweredLine]) -> str:
