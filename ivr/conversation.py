@@ -8,7 +8,7 @@ from ivr.board import PromptStarted
 from ivr.dialogue import screening
 from ivr.dialogue.screening import HangUp, Plan, Play, PromptPlayed, Started, State, Tick
 from ivr.evidence.canonical import plain
-from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed
+from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed, Mode
 from ivr.hearing import OpenCase
 from ivr.media.door import CallDoor
 from ivr.ports import Line
@@ -45,18 +45,26 @@ async def follow(call: RunningCall) -> None:
     await call.note("closed", plain(call.closed))
 
 
-async def converse(call: RunningCall) -> None:
-    """Announce, ask, listen, close: the screening dialogue over the line."""
+async def converse(
+    call: RunningCall, mode: Mode | None = None, *, is_announced: bool = False
+) -> None:
+    """Announce, ask, listen, close: the screening dialogue over the line.
+
+    Args:
+        mode: as if the call had this mode; None: its own.
+        is_announced: the caller was told of the recording already.
+    """
     settings = call.house.settings.call
     plan = Plan(
-        mode=call.opened.mode,
+        mode=mode or call.opened.mode,
         nudge_after_s=NUDGE_AFTER_S,
         close_after_silence_s=settings.close_after_silence_s,
         no_audio_s=settings.no_audio_s,
         max_s=settings.max_s,
     )
     answered_s = time.monotonic()
-    state, commands = screening.step(State(), Started(), plan)
+    began = PromptPlayed() if is_announced else Started()
+    state, commands = screening.step(State(), began, plan)
     while not call.over.is_set():
         for command in commands:
             match command:

@@ -24,6 +24,7 @@ from ivr.telephony.identity import choose_caller
 
 LEGS = {
     Mode.ANSWER: (LegName.CALLER, LegName.AGENT),
+    Mode.BRIDGE: (LegName.CALLER, LegName.AGENT, LegName.CALLEE, LegName.AGENT_TO_CALLEE),
     Mode.LISTEN: (LegName.MIXED, LegName.AGENT),
 }
 
