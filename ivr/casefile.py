@@ -10,17 +10,25 @@ from pydantic import TypeAdapter, ValidationError
 
 from ivr.errors import EvidenceError
 from ivr.evidence.canonical import sha256_hex
+from ivr.evidence.journal import JOURNAL
 from ivr.evidence.layout import COMMIT, MANIFEST, SIGNER, is_sealed, read_opened
 from ivr.facts.call import CallClosed, CallOpened
 from ivr.facts.cases import CaseSealed, CaseSummary
 from ivr.facts.judgement import PhraseHit, SecondOpinion, Verdict
-from ivr.facts.reports import CaseFacts, CaseFile
+from ivr.facts.reports import CaseFacts, CaseFile, Wish
 from ivr.facts.speech import Utterance
 
 T = TypeVar("T")
 
 VERDICT = "verdict.json"
 RECOGNITION = "recognition.json"
+
+
+WISHES = {
+    "the subscriber reports the call": Wish.REPORT,
+    "the subscriber calls it no scam": Wish.WITHDRAW,
+}
+"""Events of the journal that say what the subscriber wants."""
 
 
 class Exhibit(NamedTuple):
@@ -80,6 +88,7 @@ class SealedCase:
     verdict: Verdict
     recognition: RecognitionRecord
     files: tuple[CaseFile, ...]
+    wish: Wish = Wish.NONE
 
     @property
     def summary(self) -> CaseSummary:
@@ -118,6 +127,7 @@ class SealedCase:
             is_complete=self.sealed.is_complete,
             unheard_s=self.recognition.unheard_s,
             second=self.recognition.second,
+            wish=self.wish,
         )
 
 
@@ -163,6 +173,7 @@ def read_case(path: Path) -> SealedCase:
                 _seal_file(path, COMMIT, "application/jose+json"),
                 _seal_file(path, SIGNER, "application/x-pem-file"),
             ),
+            wish=_wish(path),
         )
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as problem:
         raise EvidenceError(
@@ -180,6 +191,13 @@ def _seal_file(path: Path, name: str, media_type: str) -> CaseFile:
 
 def _derived(path: Path, name: str, form: TypeAdapter[T]) -> T:
     return form.validate_json((path / "derived" / name).read_bytes())
+
+
+def _wish(path: Path) -> Wish:
+    """The subscriber's last word in the journal."""
+    lines = (path / JOURNAL).read_text(encoding="utf-8").splitlines()
+    said = [WISHES.get(json.loads(line)["event"]) for line in lines]
+    return next((wish for wish in reversed(said) if wish is not None), Wish.NONE)
 
 
 def _longest_leg_s(manifest: dict[str, Any]) -> float:

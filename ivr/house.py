@@ -1,7 +1,8 @@
 """The house: every wired room in one frozen object, handed to each call's journey."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
@@ -53,6 +54,7 @@ class House:
         vault: folder of the cases.
         compose: case facts to reports; pure but for today's date.
         settings_sha256: digest of the settings, named in every manifest.
+        tally: counts since the start of what leaves no case, by name.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class House:
     dispatcher: Dispatcher
     compose: Callable[[CaseFacts], tuple[Report, ...]]
     log: structlog.stdlib.BoundLogger
+    tally: Counter[str] = field(default_factory=Counter)
 
     @property
     def subscribers(self) -> dict[str, Subscriber]:

@@ -10,6 +10,7 @@ from functools import partial
 
 from ulid import ULID
 
+from ivr.bridging import bridge
 from ivr.casefile import SealedCase
 from ivr.closing import Heard, close_case
 from ivr.conversation import RunningCall, converse, follow
@@ -21,6 +22,7 @@ from ivr.house import House
 from ivr.ports import Line
 from ivr.settings import Subscriber
 from ivr.telephony.identity import choose_caller
+from ivr.unheard import connect_unheard, may_pass
 
 LEGS = {
     Mode.ANSWER: (LegName.CALLER, LegName.AGENT),
@@ -40,6 +42,11 @@ async def screen_call(line: Line, house: House) -> SealedCase | None:
         return None
     opened = open_call(line, subscriber, house)
     try:
+        if may_pass(subscriber, opened.caller):
+            if await connect_unheard(line, subscriber, house):
+                return None
+            subscriber = subscriber.model_copy(update={"mode": "answer"})  # rung already
+            opened = open_call(line, subscriber, house)
         call = await start_recording(line, opened, house)
         try:
             await run_call(call)
@@ -141,7 +148,7 @@ async def run_call(call: RunningCall) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(follow(call))
             listen_to(call, call.caller_leg, tasks)
-            tasks.create_task(speak(call))
+            tasks.create_task(speak(call, tasks))
             await call.over.wait()
             await last_words(call)
     except BaseException:  # tidied up, then raised again
@@ -149,11 +156,14 @@ async def run_call(call: RunningCall) -> None:
         raise
 
 
-async def speak(call: RunningCall) -> None:
+async def speak(call: RunningCall, tasks: asyncio.TaskGroup) -> None:
     """Answer and hold the conversation; a line that fails ends the call, not the case."""
     try:
         await call.line.answer(call.door.endpoint)
-        await converse(call)
+        if call.opened.mode is Mode.BRIDGE:
+            await bridge(call, call.house.subscribers[call.opened.access], tasks)
+        else:
+            await converse(call)
     except IvrError as problem:
         call.house.log.warning("line.failed", call_id=call.opened.call_id, **problem.as_dict())
         await call.line.hang_up(problem.what)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ivr.facts.audio import AudioFrame, LegStats, WireLog
-from ivr.facts.call import CallClosed, Dtmf, Identity, LegName, MediaAgreed
+from ivr.facts.call import CallClosed, Dtmf, Identity, LegName, MediaAgreed, Pickup
 from ivr.facts.judgement import PhraseHit, Verdict
 from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Report
 from ivr.facts.speech import MissedSpan, Utterance
@@ -50,6 +50,29 @@ class Offer(Protocol):
     def identities(self) -> tuple[Identity, ...]: ...
 
 
+class SubscriberLine(Protocol):
+    """A call that we placed, to a subscriber; made by ``Line.connect``."""
+
+    @property
+    def serial(self) -> int:
+        """The worker's number of the call."""
+
+    async def picked_up(self) -> Pickup:
+        """How ringing ended; returns when somebody picked up, or nobody will."""
+
+    async def play(self, wav: Path) -> None:
+        """As ``Line.play``; the caller does not hear it."""
+
+    async def hang_up(self, reason: str) -> None:
+        """CANCEL or BYE; returns when the call is over. Does nothing after the end."""
+
+    @property
+    def closed(self) -> CallClosed | None: ...
+
+    def events(self) -> AsyncIterator[Dtmf | MediaAgreed | CallClosed]:
+        """Facts in order; ends after ``CallClosed``."""
+
+
 class Line(Protocol):
     """One incoming SIP call. Commands go down, facts come up; the worker owns the pj objects."""
 
@@ -70,6 +93,19 @@ class Line(Protocol):
 
     async def play(self, wav: Path) -> None:
         """Play an 8 kHz mono WAV to the caller; returns when it was played, or the call ended."""
+
+    async def connect(self, target: str, endpoint: MediaEndpoint, ring_s: float) -> SubscriberLine:
+        """Ring somebody; returns at once. Only targets that the pool was given can be rung.
+
+        Raises:
+            TelephonyError: the target is not one of them.
+        """
+
+    async def join(self, other: SubscriberLine) -> None:
+        """From now on the two hear each other."""
+
+    async def part(self, other: SubscriberLine) -> None:
+        """They no longer hear each other; both calls go on."""
 
     async def hang_up(self, reason: str) -> None:
         """BYE, or a refusal; returns when the call is over. Does nothing after the end."""

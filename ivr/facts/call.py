@@ -43,6 +43,7 @@ class Identity:
         e164: ``+84…`` when the user part is a telephone number, else None.
         confidence: 0–1, how far this header says who calls (0 for headers that do not).
         flags: spoof patterns seen, e.g. ``double_zero``, ``anonymous``, ``unexpected_country``.
+        decoded: what an encoded header says, for a reader (claims of a PASSporT, User-to-User).
     """
 
     header: str
@@ -51,6 +52,7 @@ class Identity:
     e164: str | None
     confidence: float
     flags: tuple[str, ...] = ()
+    decoded: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,14 @@ class Channel(StrEnum):
     MAIL = "mail"
 
 
+class Wish(StrEnum):
+    """What the subscriber asked for with a key while the call ran; the last word counts."""
+
+    NONE = "none"
+    REPORT = "report"
+    WITHDRAW = "withdraw"  # it is no scam: nothing shall be filed
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file of the case, by its path inside the case folder; content never sits in the ledger."""
@@ -54,6 +62,7 @@ class CaseFacts:
         unheard_s: seconds of sound that were recorded but not recognised.
         meanings: concept → what it means, Vietnamese and English, from the rulebook.
         pretext_names: pretext → its name, Vietnamese and English, from the rulebook.
+        wish: what the subscriber asked for; the verdict stands whatever it is.
     """
 
     case_id: str
@@ -75,6 +84,7 @@ class CaseFacts:
     meanings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     pretext_names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     second: SecondOpinion | None = None
+    wish: Wish = Wish.NONE
 
 
 @dataclass(frozen=True, slots=True)

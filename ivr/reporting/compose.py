@@ -1,7 +1,9 @@
 """A sealed case becomes reports. Pure: the same facts give the same reports with the same ids.
 
 Which label files what: ``scam`` at the filing level an ``LD`` message and mail; ``spam`` a ``V``
-message; everything else nothing. A report that cannot be filed is not dropped silently: the
+message; everything else nothing. The subscriber's own word, given by key during the call, goes
+before both: what they report is filed as ``LD`` with the verdict as it stands, and what they call
+no scam is not filed. A report that cannot be filed is not dropped silently: the
 filing says to whom it was not composed, and why.
 """
 
@@ -12,7 +14,7 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from ivr.facts.judgement import Label, Level, Stage
-from ivr.facts.reports import Attachment, CaseFacts, CaseFile, Channel, Report
+from ivr.facts.reports import Attachment, CaseFacts, CaseFile, Channel, Report, Wish
 from ivr.reporting import mail_text
 from ivr.reporting.case_words import concepts, local_time, spelled
 from ivr.reporting.numbers import as_filed
@@ -72,6 +74,8 @@ def compose(
 
 def keyword_for(facts: CaseFacts) -> Keyword | None:
     """``LD``, ``V`` or nothing."""
+    if facts.wish is not Wish.NONE:
+        return "LD" if facts.wish is Wish.REPORT else None
     if facts.verdict.label is Label.SCAM and facts.verdict.level is Level.FILING:
         return "LD"
     return "V" if facts.verdict.label is Label.SPAM else None

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from ivr.facts.judgement import Label, PhraseHit, Stage
-from ivr.facts.reports import CaseFacts, CaseFile
+from ivr.facts.reports import CaseFacts, CaseFile, Wish
 from ivr.locale import Language, digest, fill, words
 from ivr.reporting.case_words import (
     caller_shown,
@@ -22,7 +22,7 @@ TEMPLATE_SHA256 = digest(("vi", "mail.txt"), ("vi", "words.toml"))
 
 def subject(facts: CaseFacts) -> str:
     """Without a number: subjects are shown on lock screens and kept in mail logs."""
-    what = words("vi")["label"][facts.verdict.label.value]
+    what = _what(facts, "vi")
     return f"Báo cáo cuộc gọi {what}, {local_time(facts.opened_at)}, mã vụ {facts.case_id}"
 
 
@@ -62,11 +62,10 @@ def _call(facts: CaseFacts, language: Language) -> dict[str, str]:
         lost = {"vi": "Chưa nhận dạng", "en": "Recorded but not recognised"}[language]
         warning = f"{warning}\n{lost}: {facts.unheard_s:.1f} s".strip()
     warning = f"{warning}\n{_second(facts, language)}".strip()
-    label: Label = facts.verdict.label
     return {
         "site": facts.site,
         "case_id": facts.case_id,
-        "label": table["label"][label.value],
+        "label": _what(facts, language),
         "opened": local_time(facts.opened_at),
         "duration": length(facts.duration_s, language),
         "caller": caller_shown(facts, language),
@@ -77,6 +76,14 @@ def _call(facts: CaseFacts, language: Language) -> dict[str, str]:
         "model_warning": warning,
         "seal": facts.seal_sha256,
     }
+
+
+def _what(facts: CaseFacts, language: Language) -> str:
+    """What kind of call it was; when the verdict alone would not have reported it, who did."""
+    table = words(language)
+    label = table["label"][facts.verdict.label.value]
+    is_own = facts.wish is Wish.REPORT and facts.verdict.label is not Label.SCAM
+    return table["text"]["reported_by_subscriber"].format(label=label) if is_own else label
 
 
 def _second(facts: CaseFacts, language: Language) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ivr.errors import TelephonyError
 from ivr.facts.call import CallClosed, Pickup
 from ivr.ports import MediaEndpoint
+from ivr.ports import SubscriberLine as Rung
 from ivr.telephony.channel import Message
 from ivr.telephony.leg import SipLeg, resolve
 from ivr.telephony.offer import SipOffer
@@ -129,11 +130,11 @@ class SipLine(SipLeg):
         )
         return line
 
-    async def join(self, other: SubscriberLine) -> None:
+    async def join(self, other: Rung) -> None:
         """From now on the two hear each other, also after a re-INVITE of either."""
         self._command("join", partner=other.serial)
 
-    async def part(self, other: SubscriberLine) -> None:
+    async def part(self, other: Rung) -> None:
         """They no longer hear each other; both calls go on."""
         self._command("part", partner=other.serial)
 
