@@ -53,7 +53,7 @@ class MirroredCalls:
         return not self.is_full and self._rate.takes(host, asyncio.get_running_loop().time())
 
     def begin(self, invite: ServerTransaction, partner: MirrorLine | None) -> MirrorLine | None:
-        """A new dialog: of ``partner``, or of a call of its own, which is returned when it lives."""
+        """A new dialog: of ``partner``, or of a call of its own; returns a call that is new."""
         assert self.terms is not None
         request = invite.request
         body = read_body(request.message.first("Content-Type"), request.body)

@@ -29,7 +29,6 @@ from ivr.siprec.transactions import ServerTransaction, Timing, Transactions
 from ivr.telemetry import logger
 
 FAREWELL_S: Final = 2.0
-"""How long the end of the server waits for answers to its BYEs."""
 
 _log = logger("ivr.siprec")
 
@@ -52,6 +51,7 @@ class RecordingServer:
         accepts: whether sound of an encoding name and clock rate can be decoded.
         is_well: asked by OPTIONS and INVITE; False: 503.
         timing: T1 and T2 of SIP.
+        farewell_s: how long the end of the server waits for answers to its BYEs.
 
     Raises (on entering):
         SettingsError: no lawful basis is stated, or a network cannot be read.
@@ -67,11 +67,12 @@ class RecordingServer:
         retry_after_s: int = 30,
         is_well: Callable[[], bool] = lambda: True,
         timing: Timing | None = None,
+        farewell_s: float = FAREWELL_S,
     ) -> None:
         _must_have_basis(settings)
         self._settings, self._accepts, self._name = settings, accepts, name
         self._retry: Headers = (("Retry-After", str(retry_after_s)),)
-        self._is_well = is_well
+        self._is_well, self._farewell_s = is_well, farewell_s
         self._sources = _sources(settings)
         self._transactions = Transactions(timing or Timing())
         self._background = Background()
@@ -95,7 +96,7 @@ class RecordingServer:
     async def __aexit__(self, *_: object) -> None:
         for line in self._calls.lines:
             line.hang_up("the recording server is stopped")
-        await self._background.finish(FAREWELL_S)
+        await self._background.finish(self._farewell_s)
         self._transactions.close()
         await self._sockets.close()
 
@@ -258,7 +259,7 @@ def _must_have_basis(settings: MirrorSettings) -> None:
     if not settings.lawful_basis.strip():
         raise SettingsError(
             "Mirrored calls are not taken without a lawful basis.",
-            why="[mirror] lawful_basis is empty, and the people on a mirrored call are not told of it",
+            why="[mirror] lawful_basis is empty, and people on mirrored calls are told nothing",
             remedy="Write into [mirror] lawful_basis which law, order or contract allows it, who "
             "decided it and since when; every case will state it.",
         )

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ivr.errors import EnvironmentProblem
 from ivr.siprec.flow import Flow, TcpFlow, UdpFlow
@@ -48,7 +48,7 @@ class SipSockets:
         self._take, self._unreadable = take, unreadable
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[Any]] = set()
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[Any]] = {}
         self.counters = SocketCounters()
 
     async def open(self, host: str, port: int) -> tuple[str, int]:
@@ -86,9 +86,10 @@ class SipSockets:
             self._udp.close()
         if self._tcp is not None:
             self._tcp.close()
-        for task in list(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        running = list(self._connections.values())
+        for writer in self._connections:
+            writer.transport.abort()
+        await asyncio.gather(*running, return_exceptions=True)
         if self._tcp is not None:
             await self._tcp.wait_closed()
         self._udp = self._tcp = None
@@ -110,12 +111,12 @@ class SipSockets:
             self.counters.connections_refused += is_allowed
             writer.transport.abort()
             return
-        self._connections.add(task)
+        self._connections[writer] = task
         try:
             with suppress(ConnectionError, TimeoutError):
                 await self._read(reader, TcpFlow(writer, (str(peer[0]), int(peer[1]))))
         finally:
-            self._connections.discard(task)
+            self._connections.pop(writer)
             writer.close()
 
     async def _read(self, reader: asyncio.StreamReader, flow: TcpFlow) -> None:
@@ -145,8 +146,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         if self._sources.admits(addr[0]) and self._transport is not None:
