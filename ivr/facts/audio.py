@@ -65,6 +65,7 @@ class LegStats:
     jitter_ms: float
     payload_types: tuple[str, ...]
     ssrcs: tuple[int, ...]
+    comfort_noise: int = 0  # of the accepted: RFC 3389 packets, rendered as silence
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from ivr.facts.call import OUR_VOICE, LegName
-from ivr.media.g711 import RATE_HZ, PayloadMap
+from ivr.media.g711 import RATE_HZ
+from ivr.media.payloads import Coding, PayloadMap
 from ivr.media.rtp import RtpPacket, is_rtcp, parse_rtp
 from ivr.media.sequencing import Jitter, Sequencer
 from ivr.media.wire_format import FOREIGN, Entry, LoggedCount, LoggedFact, LoggedPacket
@@ -11,12 +12,12 @@ from ivr.media.wire_format import FOREIGN, Entry, LoggedCount, LoggedFact, Logge
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """An audio packet with its place."""
+    """A packet that takes time on the leg (audio, comfort noise), with its place."""
 
     run: int
     extended: int
     at_ns: int
-    encoding: str
+    coding: Coding
     packet: RtpPacket
 
 
@@ -31,6 +32,7 @@ class CollectedLeg:
     other_places: list[tuple[int, int]] = field(default_factory=list)
     accepted: int = 0
     malformed: int = 0
+    comfort_noise: int = 0
     foreign: int = 0
     types: dict[str, None] = field(default_factory=dict)
     ssrcs: dict[int, None] = field(default_factory=dict)
@@ -46,11 +48,12 @@ class CollectedLeg:
         self.accepted += 1
         self.types[payloads.label(packet.payload_type)] = None
         self.ssrcs[packet.ssrc] = None
-        encoding = payloads.audio_encoding(packet.payload_type)
-        if encoding:
-            self.jitter.feed(place.run, packet.timestamp, at_ns)
-        if encoding and packet.payload:
-            self.sounds.append(Sound(place.run, place.extended, at_ns, encoding, packet))
+        coding = payloads.coding(packet.payload_type)
+        if coding is not None and coding.is_sound:
+            self.jitter.feed(place.run, packet.timestamp, at_ns, coding.clock_hz)
+        if coding is not None and (packet.payload or not coding.is_sound):
+            self.comfort_noise += not coding.is_sound
+            self.sounds.append(Sound(place.run, place.extended, at_ns, coding, packet))
         else:
             self.other_places.append((place.run, place.extended))
 

@@ -5,7 +5,9 @@ from typing import Final
 
 from ivr.facts.audio import AudioFrame, LegStats
 from ivr.facts.call import LegName
-from ivr.media.g711 import RATE_HZ, PayloadMap, decode
+from ivr.media.codecs import LegDecoder, samples_by_length
+from ivr.media.g711 import RATE_HZ
+from ivr.media.payloads import Coding, PayloadMap
 from ivr.media.rtp import RtpPacket
 from ivr.media.sequencing import Jitter, LegClock, Reception, Sequencer
 from ivr.ports import FrameSink
@@ -33,6 +35,7 @@ class LiveLeg:
         self.last_at = time.monotonic()  # of the last valid packet, or since we listen
         self.payloads = payloads
         self._sequencer = Sequencer()
+        self._decoder = LegDecoder()
         self._clock = LegClock(RATE_HZ)
         self._jitter = Jitter(RATE_HZ)
         self._sinks: list[FrameSink] = []
@@ -42,6 +45,7 @@ class LiveLeg:
         self._end = 0
         self._accepted = 0
         self._late = 0
+        self._comfort_noise = 0
         self._types: dict[str, None] = {}
         self._ssrcs: dict[int, None] = {}
 
@@ -55,8 +59,9 @@ class LiveLeg:
             return
         self._types[self.payloads.label(packet.payload_type)] = None
         self._ssrcs[packet.ssrc] = None
-        if self.payloads.audio_encoding(packet.payload_type):
-            self._jitter.feed(place.run, packet.timestamp, at_ns)
+        coding = self.payloads.coding(packet.payload_type)
+        if coding is not None and coding.is_sound:
+            self._jitter.feed(place.run, packet.timestamp, at_ns, coding.clock_hz)
         if place.run != self._run:
             self.flush()
             # before anything was heard, a swapped pair must not make the second packet the first
@@ -90,20 +95,37 @@ class LiveLeg:
             self._expected = extended + 1
 
     def _hear(self, packet: RtpPacket, at_ns: int) -> None:
-        encoding = self.payloads.audio_encoding(packet.payload_type)
-        if encoding is None or not packet.payload:
+        coding = self.payloads.coding(packet.payload_type)
+        if coding is None:
             return
-        samples = len(packet.payload)  # G.711: a byte is a sample
-        offset, _ = self._clock.place(self._run, packet, at_ns, samples)
+        if not coding.is_sound:
+            self._hear_silence(packet, at_ns, coding)
+            return
+        if not packet.payload:
+            return
+        samples, pcm = samples_by_length(coding.name, packet.payload), None
+        if samples is None or self._sinks:
+            pcm = self._decoder.decode(coding.name, coding.clock_hz, packet.ssrc, packet.payload)
+            samples = len(pcm)
+        offset, _ = self._clock.place(self._run, packet, at_ns, samples, coding.clock_hz)
         skip = max(self._end - offset, 0)
         if skip >= samples:
             return  # the line is past it
         gap = max(offset - self._end, 0)
         self._end = offset + samples
-        if self._sinks:
-            pcm = decode(encoding, packet.payload[skip:]).tobytes()
-            frame = AudioFrame(self.leg, offset + skip, RATE_HZ, pcm, gap)
-            self._hand_on(frame)
+        if pcm is not None:
+            self._hand_on(AudioFrame(self.leg, offset + skip, RATE_HZ, pcm[skip:].tobytes(), gap))
+
+    def _hear_silence(self, packet: RtpPacket, at_ns: int, coding: Coding) -> None:
+        """Comfort noise: the leg is silent up to here, which is known and heard as zeros."""
+        self._comfort_noise += 1
+        offset, _ = self._clock.place(self._run, packet, at_ns, 0, coding.clock_hz)
+        quiet = min(offset - self._end, RATE_HZ)  # what is longer was a pause without packets
+        if quiet <= 0:
+            return
+        gap = offset - self._end - quiet
+        self._end = offset
+        self._hand_on(AudioFrame(self.leg, offset - quiet, RATE_HZ, bytes(2 * quiet), gap))
 
     def _hand_on(self, frame: AudioFrame) -> None:
         for sink in tuple(self._sinks):
@@ -131,4 +153,5 @@ class LiveLeg:
             jitter_ms=self._jitter.ms,
             payload_types=tuple(self._types),
             ssrcs=tuple(self._ssrcs),
+            comfort_noise=self._comfort_noise,
         )

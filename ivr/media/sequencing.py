@@ -18,6 +18,7 @@ STRAGGLER_NS: Final = 1_000_000_000
 
 ABSURD_JUMP_S: Final = 10.0
 TOLERATED_DISAGREEMENT_S: Final = 1.0
+PAUSE_AT_CHANGE_S: Final = 0.1
 TOLERATED_DRIFT: Final = 0.01
 """No sender's clock is wrong by more than 1 %."""
 
@@ -142,52 +143,81 @@ class Sequencer:
         return run, first
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """The last packet that was placed, and where."""
+
+    run: int
+    packet: RtpPacket
+    clock_hz: int
+    at_ns: int
+    offset: int
+    samples: int
+
+
 class LegClock:
-    """Turns time stamps into samples since the leg's first packet. Feed audio in order of place.
+    """Turns time stamps into samples since the leg's first packet. Feed what takes time (audio,
+    comfort noise) in order of place.
 
     Within a run the time stamp alone decides (RFC 3550: it counts samples). Where it cannot be
     believed, arrival times carry the line on: a new SSRC; a new run, or a jump of more than 10 s,
     that disagrees with the arrival times by more than 1 s; a time stamp that does not advance;
     a line more than 10 s, and 1 % of its length, away from the arrival times as a whole (time
-    stamps that stood still while on hold; a sender that wants an endless line).
+    stamps that stood still while on hold; a sender that wants an endless line). When the payload
+    goes over to another clock rate, time stamps cannot be compared (RFC 7160): the packet with
+    the next number stands directly behind the last one unless it came more than 0.1 s later.
+
+    Args:
+        rate_hz: of the line.
     """
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._last: tuple[int, int, int, int] | None = None  # run, ssrc, time stamp, arrival
+        self._last: _Placed | None = None
         self._first_ns = 0
-        self._offset = 0
         self._end = 0
 
-    def place(self, run: int, packet: RtpPacket, at_ns: int, samples: int) -> tuple[int, bool]:
-        """(offset in samples, whether it was anchored anew by arrival time)."""
-        anew = False
+    def place(
+        self, run: int, packet: RtpPacket, at_ns: int, samples: int, clock_hz: int | None = None
+    ) -> tuple[int, bool]:
+        """(offset in samples, whether it was anchored anew by arrival time).
+
+        Args:
+            samples: what it lays out on the line; 0 for comfort noise.
+            clock_hz: what its time stamps count; the rate of the line if not given.
+        """
+        clock_hz = clock_hz or self._rate_hz
+        offset, anew = 0, False
         if self._last is None:
-            offset = 0
             self._first_ns = at_ns
         else:
-            elapsed_s = (at_ns - self._last[3]) / 1e9
-            step = (packet.timestamp - self._last[2] + (1 << 31)) % (1 << 32) - (1 << 31)
-            anew = not self._is_believable(run, packet.ssrc, step, elapsed_s)
-            if anew or self._is_astray(self._offset + step, at_ns):
-                anew = True
-                offset = max(self._end, self._offset + round(elapsed_s * self._rate_hz))
-            else:
-                offset = self._offset + step
-        self._last = (run, packet.ssrc, packet.timestamp, at_ns)
-        self._offset = offset
+            found = self._by_time_stamp(self._last, run, packet, at_ns, clock_hz)
+            anew = found is None or self._is_astray(found, at_ns)
+            if found is None or anew:
+                elapsed_s = (at_ns - self._last.at_ns) / 1e9
+                found = max(self._end, self._last.offset + round(elapsed_s * self._rate_hz))
+            offset = found
+        self._last = _Placed(run, packet, clock_hz, at_ns, offset, samples)
         self._end = max(self._end, offset + samples)
         return offset, anew
 
-    def _is_believable(self, run: int, ssrc: int, step: int, elapsed_s: float) -> bool:
-        assert self._last is not None
-        if ssrc != self._last[1]:
-            return False
-        advance_s = step / self._rate_hz
+    def _by_time_stamp(
+        self, last: _Placed, run: int, packet: RtpPacket, at_ns: int, clock_hz: int
+    ) -> int | None:
+        """Where the packet says it stands; None when that cannot be believed."""
+        if packet.ssrc != last.packet.ssrc:
+            return None
+        elapsed_s = (at_ns - last.at_ns) / 1e9
+        if clock_hz != last.clock_hz:
+            is_next = run == last.run and (packet.sequence - last.packet.sequence) % 0x10000 == 1
+            is_pause = elapsed_s - last.samples / self._rate_hz > PAUSE_AT_CHANGE_S
+            return last.offset + last.samples if is_next and not is_pause else None
+        step = (packet.timestamp - last.packet.timestamp + (1 << 31)) % (1 << 32) - (1 << 31)
+        advance_s = step / clock_hz
         agrees = abs(advance_s - elapsed_s) <= TOLERATED_DISAGREEMENT_S
-        if run != self._last[0]:
-            return agrees
-        return step > 0 and (agrees or advance_s <= ABSURD_JUMP_S)
+        if not (agrees if run != last.run else step > 0 and (agrees or advance_s <= ABSURD_JUMP_S)):
+            return None
+        return last.offset + step * self._rate_hz // clock_hz
 
     def _is_astray(self, offset: int, at_ns: int) -> bool:
         total_s = (at_ns - self._first_ns) / 1e9
@@ -196,26 +226,32 @@ class LegClock:
 
 
 class Jitter:
-    """Interarrival jitter of RFC 3550 section 6.4.1, in order of arrival."""
+    """Interarrival jitter of RFC 3550 section 6.4.1, in order of arrival.
+
+    Args:
+        rate_hz: what time stamps count, unless ``feed`` is told otherwise.
+    """
 
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._last: tuple[int, int, int] | None = None
-        self._value = 0.0
+        self._value_s = 0.0
 
-    def feed(self, run: int, timestamp: int, at_ns: int) -> None:
+    def feed(self, run: int, timestamp: int, at_ns: int, clock_hz: int | None = None) -> None:
+        if clock_hz is not None and clock_hz != self._rate_hz:
+            self._rate_hz, self._last = clock_hz, None
         if self._last is not None and self._last[0] == run:
             step = (timestamp - self._last[1] + (1 << 31)) % (1 << 32) - (1 << 31)
-            transit = (at_ns - self._last[2]) * self._rate_hz / 1e9 - step
-            if abs(transit) < ABSURD_JUMP_S * self._rate_hz:  # else the sender's clock was reset
-                self._value += (abs(transit) - self._value) / 16.0
+            transit_s = (at_ns - self._last[2]) / 1e9 - step / self._rate_hz
+            if abs(transit_s) < ABSURD_JUMP_S:  # else the sender's clock was reset
+                self._value_s += (abs(transit_s) - self._value_s) / 16.0
         self._last = (run, timestamp, at_ns)
 
     @property
     def units(self) -> int:
         """In time stamp units, as RTCP carries it."""
-        return round(self._value)
+        return round(self._value_s * self._rate_hz)
 
     @property
     def ms(self) -> float:
-        return round(self._value * 1000.0 / self._rate_hz, 3)
+        return round(self._value_s * 1000.0, 3)

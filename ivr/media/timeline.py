@@ -15,8 +15,9 @@ import numpy as np
 from ivr.errors import MediaError
 from ivr.facts.audio import Gap, GapKind, LegStats
 from ivr.facts.call import LegName
+from ivr.media.codecs import LegDecoder
 from ivr.media.collecting import CollectedLeg, CollectedLog, Sound
-from ivr.media.g711 import RATE_HZ, Samples, decode
+from ivr.media.g711 import RATE_HZ, Samples
 from ivr.media.sequencing import LegClock
 from ivr.media.wire_format import WireLogReader
 
@@ -25,6 +26,9 @@ STALLED_AFTER_NS: Final = 1_000_000_000
 
 LONGEST_S: Final = 24 * 3600
 """A leg that would be longer is damage, not a call: its samples would not fit into memory."""
+
+
+_SILENT: Final = np.zeros(0, dtype="<i2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,19 @@ class Timelines:
     is_complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _LaidOut:
+    """A packet at its place on the line; comfort noise has no samples of its own."""
+
+    offset: int
+    samples: Samples
+    sound: Sound
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.samples)
+
+
 def read_timelines(path: Path) -> Timelines:
     """Read the wire log at ``path`` into one time line a leg.
 
@@ -111,21 +128,23 @@ def read_timelines(path: Path) -> Timelines:
 
 def _lay_out(leg: CollectedLeg, log_start_ns: int, closed_ns: int | None) -> LegTimeline:
     """Put the collected packets of a leg on its line."""
-    sounds = sorted(leg.sounds, key=lambda sound: (sound.run, sound.extended))
-    clock = LegClock(RATE_HZ)
-    places: list[tuple[int, Sound]] = []
+    laid_out: list[_LaidOut] = []
+    clock, decoder = LegClock(RATE_HZ), LegDecoder()
     anchors: list[Anchor] = []
-    for sound in sounds:
-        samples = len(sound.packet.payload)  # G.711: a byte is a sample
-        offset, anew = clock.place(sound.run, sound.packet, sound.at_ns, samples)
+    for sound in sorted(leg.sounds, key=lambda sound: (sound.run, sound.extended)):
+        coding, packet = sound.coding, sound.packet
+        samples = _SILENT
+        if coding.is_sound:
+            samples = decoder.decode(coding.name, coding.clock_hz, packet.ssrc, packet.payload)
+        offset, anew = clock.place(sound.run, packet, sound.at_ns, len(samples), coding.clock_hz)
         _require_possible(leg.name, offset)
-        places.append((offset, sound))
+        laid_out.append(_LaidOut(offset, samples, sound))
         if anew:
-            anchors.append(Anchor(offset, sound.packet.ssrc))
-    line, hidden = _paint(places)
-    gaps = _find_gaps(leg, places)
+            anchors.append(Anchor(offset, packet.ssrc))
+    line, hidden = _paint(laid_out)
+    gaps = _find_gaps(leg, laid_out)
     start_ns = leg.sounds[0].at_ns if leg.sounds else log_start_ns
-    stalled = _stalled(sounds, closed_ns)
+    stalled = _stalled(laid_out, closed_ns)
     lead = round((start_ns - log_start_ns) * RATE_HZ / 1e9)
     said = len(line)
     _require_possible(leg.name, lead, said + stalled)
@@ -153,28 +172,29 @@ def _require_possible(leg: LegName, *offsets: int) -> None:
             )
 
 
-def _paint(places: Iterable[tuple[int, Sound]]) -> tuple[Samples, int]:
+def _paint(laid_out: Iterable[_LaidOut]) -> tuple[Samples, int]:
     """(samples, packets of which nothing could be placed). The first to take a sample keeps it."""
-    placed = [(offset, decode(sound.encoding, sound.packet.payload)) for offset, sound in places]
-    length = max((offset + len(samples) for offset, samples in placed), default=0)
+    length = max((each.end for each in laid_out), default=0)
     line = np.zeros(length, dtype="<i2")
     is_free = np.ones(length, dtype=bool)
     hidden = 0
-    for offset, samples in placed:
-        span = slice(offset, offset + len(samples))
-        free = is_free[span]
-        hidden += not free.any()
-        line[span][free] = samples[free]
-        free[:] = False
+    for each in laid_out:
+        if len(each.samples):
+            span = slice(each.offset, each.end)
+            free = is_free[span]
+            hidden += not free.any()
+            line[span][free] = each.samples[free]
+            free[:] = False
     return line, hidden
 
 
-def _find_gaps(leg: CollectedLeg, places: list[tuple[int, Sound]]) -> list[Gap]:
+def _find_gaps(leg: CollectedLeg, laid_out: list[_LaidOut]) -> list[Gap]:
     """Between what was placed: ``lost`` where sequence numbers are missing, else ``silence``."""
     others = sorted(leg.other_places)
     gaps: list[Gap] = []
     end, last, seen = 0, None, 0
-    for offset, sound in places:
+    for each in laid_out:
+        offset, sound = each.offset, each.sound
         if offset > end and last is not None:
             while seen < len(others) and others[seen] < (last.run, last.extended):
                 seen += 1
@@ -184,20 +204,24 @@ def _find_gaps(leg: CollectedLeg, places: list[tuple[int, Sound]]) -> list[Gap]:
             missing = sound.extended - last.extended - 1 - (between - seen)
             is_lost = sound.run == last.run and missing > 0
             kind = GapKind.LOST if is_lost else GapKind.SILENCE
+            before = gaps[-1] if gaps else None
+            if before is not None and (before.kind, before.offset + before.samples) == (kind, end):
+                gaps.pop()  # comfort noise within one silence
+                end = before.offset
             gaps.append(Gap(leg.name, kind, end, offset - end))
-        end, last = max(end, offset + len(sound.packet.payload)), sound
+        end, last = max(end, each.end), sound
     return gaps
 
 
-def _stalled(sounds: list[Sound], closed_ns: int | None) -> int:
+def _stalled(laid_out: list[_LaidOut], closed_ns: int | None) -> int:
     """Samples of zeros between the last packet's end and the closing of the log."""
-    if not sounds or closed_ns is None:
+    if not laid_out or closed_ns is None:
         return 0
-    last = max(sounds, key=lambda sound: sound.at_ns)
-    quiet_ns = closed_ns - last.at_ns
+    last = max(laid_out, key=lambda each: each.sound.at_ns)
+    quiet_ns = closed_ns - last.sound.at_ns
     if quiet_ns <= STALLED_AFTER_NS:
         return 0
-    return max(round(quiet_ns * RATE_HZ / 1e9) - len(last.packet.payload), 0)
+    return max(round(quiet_ns * RATE_HZ / 1e9) - len(last.samples), 0)
 
 
 def _stats(leg: CollectedLeg, hidden: int) -> LegStats:
@@ -213,4 +237,5 @@ def _stats(leg: CollectedLeg, hidden: int) -> LegStats:
         jitter_ms=leg.jitter.ms,
         payload_types=tuple(leg.types),
         ssrcs=tuple(leg.ssrcs),
+        comfort_noise=leg.comfort_noise,
     )

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from ivr.facts.audio import LegStats, WireLog
 from ivr.facts.call import OUR_VOICE, LegName
-from ivr.media.g711 import PayloadMap
 from ivr.media.journal import Journal
 from ivr.media.live import LiveLeg
+from ivr.media.payloads import PayloadMap
 from ivr.media.rtcp import ReceiverReports
 from ivr.media.side import Endpoint, Side, SideLegs
 from ivr.media.sockets import Port, open_pair

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from ivr.media.g711 import SILENCE, PayloadMap, decode
+from ivr.media.g711 import SILENCE, decode
 
 
 def decoded_by_ffmpeg(codec: str) -> np.ndarray:
@@ -29,24 +29,3 @@ def test_values_of_the_recommendation() -> None:
 def test_silence_is_the_quietest_code(encoding: str) -> None:
     everything = np.abs(decode(encoding, bytes(range(256))).astype(int))
     assert abs(int(decode(encoding, bytes([SILENCE[encoding]]))[0])) == everything.min()
-
-
-def test_static_payload_types_need_no_agreement() -> None:
-    payloads = PayloadMap()
-    assert [payloads.audio_encoding(number) for number in (0, 8, 13, 96)] == [
-        "PCMU",
-        "PCMA",
-        None,
-        None,
-    ]
-
-
-def test_a_dynamic_payload_type_is_what_was_agreed_last() -> None:
-    payloads = PayloadMap()
-    payloads.agree({96: ("telephone-event", 8000), 97: ("PCMA", 16000)})
-    assert payloads.audio_encoding(96) is None
-    assert payloads.audio_encoding(97) is None  # not on our clock
-    payloads.agree({96: ("pcma", 8000)})
-    assert payloads.audio_encoding(96) == "pcma"
-    assert payloads.label(96) == "pcma/8000"
-    assert payloads.label(111) == "111"
