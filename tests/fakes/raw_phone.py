@@ -47,6 +47,11 @@ class RawPhone(RawCaller):
         if sdp:
             self.media_to = Response(0, request).audio
 
+    def forget(self) -> None:
+        """As if it had never rung."""
+        self.invites.clear()
+        self.requests.clear()
+
     async def rung(self, within_s: float = 5.0) -> str:
         """The next INVITE."""
         async with asyncio.timeout(within_s):

@@ -21,15 +21,23 @@ from tests.fakes.raw_caller import tone
 IVR = (sys.executable, "-m", "ivr")
 SUBSCRIBER = "+84900000001"
 START_S = 60.0
+PROMPTS = (
+    *("announcement", "question", "nudge_1", "nudge_2", "closing", "ringback", "alert"),
+    *("bridge_wait", "bridge_no_answer", "bridge_intro", "bridge_intro_unknown", "bridge_joining"),
+    *("bridge_warning", "bridge_warning_filing", "bridge_no_warning", "bridge_reported"),
+    *("bridge_withdrawn", "bridge_caller_gone"),
+)
+HERTZ = {"ringback": 425, "alert": 1700, "bridge_caller_gone": 1100, "bridge_intro_unknown": 1300}
+"""Tones by which a test knows prompts apart; all others are 500 Hz."""
 
 
 def write_short_prompts(folder: Path) -> Path:
     """Prompts of half a second each, so that a test call is not mostly prompts."""
     listing = []
     (folder / "vi").mkdir(parents=True)
-    for name in ("announcement", "question", "nudge_1", "nudge_2", "closing"):
+    for name in PROMPTS:
         path = folder / "vi" / f"{name}.wav"
-        soundfile.write(path, tone(500, 0.5).astype("int16"), 8000, "PCM_16")
+        soundfile.write(path, tone(HERTZ.get(name, 500), 0.5).astype("int16"), 8000, "PCM_16")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         listing.append(
             f'[[prompt]]\nid = "{name}"\nlanguage = "vi"\ntext = "{name}"\nvoice = "tone"\n'

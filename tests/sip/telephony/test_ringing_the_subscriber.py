@@ -35,8 +35,7 @@ class Bridge:
     door: UdpDoor
 
     async def ring(self, ring_s: float = 5.0) -> SubscriberLine:
-        self.phone.invites.clear()
-        self.phone.requests.clear()
+        self.phone.forget()
         return await self.line.connect(self.phone.contact, self.door, ring_s)
 
     async def up(self) -> tuple[SubscriberLine, Ledger]:

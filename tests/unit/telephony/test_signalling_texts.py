@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.facts.call import Blame
+from ivr.sip.message import parse
 from ivr.telephony import call_end, sdp, source_filter
 from ivr.telephony.admission import Progress, Refusal, overdue, refusal
 from ivr.telephony.channel import BrokenChannel, Decoder, encode
 from ivr.telephony.networks import is_from
-from ivr.sip.message import parse
 
 OURS = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=pjmedia\r\nt=0 0\r\n"
@@ -87,10 +87,12 @@ def test_addresses_belong_to_networks() -> None:
     assert not is_from("", networks)
 
 
-def test_the_socket_filter_has_four_instructions_a_network_and_refuses_too_many() -> None:
-    assert len(source_filter.program(["10.0.0.0/8", "::1/128", "192.0.2.7/32"])) == 8 * (4 + 4 + 1)
-    with pytest.raises(ValueError, match="801 networks"):
-        source_filter.program([f"10.{n // 250}.{n % 250}.0/24" for n in range(801)])
+def test_the_socket_filter_compares_word_by_word_and_refuses_too_many_networks() -> None:
+    networks = ["10.0.0.0/8", "::1/128", "192.0.2.7/32"]
+    assert len(source_filter.program(networks)) == 8 * (4 + 4 + 1)
+    assert len(source_filter.program(networks, 6)) == 8 * (4 * 3 + 1 + 1)
+    with pytest.raises(ValueError, match="1024 networks"):
+        source_filter.program([f"10.{n // 250}.{n % 250}.0/24" for n in range(1024)])
 
 
 @pytest.mark.parametrize(
