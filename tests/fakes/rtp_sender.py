@@ -5,6 +5,7 @@ loopback, so every counter of the receiver can be predicted exactly, however slo
 """
 
 import asyncio
+import random
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -144,3 +145,50 @@ def onset_s(samples: Samples, threshold: int = 1000) -> float:
     """Second of the first loud sample; NaN when there is none."""
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > threshold)
     return float(loud[0]) / RATE_HZ if len(loud) else float("nan")
+
+
+def coded_packets(
+    payloads: Sequence[bytes],
+    *,
+    ptime_ms: int,
+    payload_type: int,
+    clock_hz: int = RATE_HZ,
+    ssrc: int = 0x1234ABCD,
+    sequence: int = 65_500,
+    timestamp: int = 0xFFFF_F000,
+) -> list[RtpPacket]:
+    """Payloads that are encoded already, one a packet; time stamps count ``clock_hz``."""
+    step = clock_hz * ptime_ms // 1000
+    return [
+        RtpPacket(
+            payload_type, (sequence + n) % 0x10000, (timestamp + n * step) % (1 << 32), ssrc, data
+        )
+        for n, data in enumerate(payloads)
+    ]
+
+
+def every(shots: Sequence[RtpPacket], ptime_ms: int, begin_s: float = 0.0) -> list[Shot]:
+    """One packet each ``ptime_ms``, whatever their time stamps say."""
+    return [Shot(begin_s + n * ptime_ms / 1000, pack_rtp(packet)) for n, packet in enumerate(shots)]
+
+
+def lossy(shots: list[Shot], share: float, seed: int) -> list[Shot]:
+    """A share of the packets is lost by chance, the first and the last never."""
+    chance = random.Random(seed)
+    last = len(shots) - 1
+    return [shot for n, shot in enumerate(shots) if n in (0, last) or chance.random() >= share]
+
+
+def jittery(shots: list[Shot], most_s: float, seed: int) -> list[Shot]:
+    """Each packet but the first waits up to ``most_s`` on the way; so they overtake each other."""
+    chance = random.Random(seed)
+    late = [
+        replace(shot, at_s=shot.at_s + (chance.random() * most_s if n else 0.0))
+        for n, shot in enumerate(shots)
+    ]
+    return sorted(late, key=lambda shot: shot.at_s)
+
+
+def skewed(shots: list[Shot], ppm: float) -> list[Shot]:
+    """The sender's clock is wrong: its second is ``1 + ppm / 1e6`` of ours."""
+    return [replace(shot, at_s=shot.at_s * (1 + ppm / 1e6)) for shot in shots]
