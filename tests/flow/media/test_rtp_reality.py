@@ -145,11 +145,12 @@ def through_many_codecs() -> list[Shot]:
 
 
 def to_another_clock_and_back() -> list[Shot]:
-    """A second of PCMA, 1.8 s of Speex whose time stamps count 16,000, a second of PCMA."""
+    """A second of PCMA, 1.8 s of Speex whose time stamps count 16,000, and PCMA again. On a
+    network with jitter arrival times alone would misplace it."""
     before = packets(silence(1.0))
     speex, _ = fixture("speex16", sequence=(65_500 + 50) % 0x10000, timestamp=77)
     after = packets(silence(0.8), sequence=(65_500 + 140) % 0x10000, timestamp=9_000_000)
-    return every(before + speex + after, 20)
+    return jittery(every(before + speex + after, 20), 0.06, seed=8)
 
 
 def with_keys() -> list[Shot]:
