@@ -1,6 +1,7 @@
 """A sealed case read back as facts: what ``cases show``, filing and recovery work from."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,10 @@ WISHES = {
     "the subscriber calls it no scam": Wish.WITHDRAW,
 }
 """Events of the journal that say what the subscriber wants."""
+
+REPEATED = "the same session is recorded elsewhere"
+"""Event of the journal of a mirrored call whose communication session another case holds too: a
+person looks at it before anything is filed a second time."""
 
 
 class Exhibit(NamedTuple):
@@ -76,7 +81,7 @@ RECOGNITION_FORM = TypeAdapter(RecognitionRecord)
 @dataclass(frozen=True, slots=True)
 class SealedCase:
     """One sealed case as facts. ``utterances`` and ``hits`` are of the transcript that the
-    verdict rests on."""
+    verdict rests on; ``is_repeat``: another case holds the same call, too."""
 
     sealed: CaseSealed
     opened: CallOpened
@@ -89,6 +94,7 @@ class SealedCase:
     recognition: RecognitionRecord
     files: tuple[CaseFile, ...]
     wish: Wish = Wish.NONE
+    is_repeat: bool = False
 
     @property
     def summary(self) -> CaseSummary:
@@ -149,6 +155,7 @@ def read_case(path: Path) -> SealedCase:
         end = manifest["end"]
         closed = None if end is None else TypeAdapter(CallClosed).validate_python(end)
         recognition = _derived(path, RECOGNITION, RECOGNITION_FORM)
+        events = _events(path)
         return SealedCase(
             sealed=CaseSealed(
                 case_id=str(manifest["case_id"]),
@@ -173,7 +180,8 @@ def read_case(path: Path) -> SealedCase:
                 _seal_file(path, COMMIT, "application/jose+json"),
                 _seal_file(path, SIGNER, "application/x-pem-file"),
             ),
-            wish=_wish(path),
+            wish=_wish(events),
+            is_repeat=REPEATED in events,
         )
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as problem:
         raise EvidenceError(
@@ -193,10 +201,15 @@ def _derived(path: Path, name: str, form: TypeAdapter[T]) -> T:
     return form.validate_json((path / "derived" / name).read_bytes())
 
 
-def _wish(path: Path) -> Wish:
-    """The subscriber's last word in the journal."""
+def _events(path: Path) -> tuple[str, ...]:
+    """What the journal tells, in order."""
     lines = (path / JOURNAL).read_text(encoding="utf-8").splitlines()
-    said = [WISHES.get(json.loads(line)["event"]) for line in lines]
+    return tuple(str(json.loads(line)["event"]) for line in lines)
+
+
+def _wish(events: Sequence[str]) -> Wish:
+    """The subscriber's last word."""
+    said = [WISHES.get(event) for event in events]
     return next((wish for wish in reversed(said) if wish is not None), Wish.NONE)
 
 

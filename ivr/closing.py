@@ -100,9 +100,8 @@ async def file_case(case: SealedCase, house: House) -> tuple[str, ...]:
     """Enter a sealed case in the ledger with its reports, in one transaction; wake the couriers.
     A second time changes nothing. Returns the ids of reports queued now."""
     reports = await asyncio.to_thread(house.compose, house.describe(case))
-    queued = await house.ledger.record_sealed_case(
-        case.summary, reports, is_held=not house.settings.reporting.file_automatically
-    )
+    is_held = case.is_repeat or not house.settings.reporting.file_automatically
+    queued = await house.ledger.record_sealed_case(case.summary, reports, is_held=is_held)
     house.dispatcher.notify()
     return queued
 

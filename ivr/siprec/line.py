@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -66,7 +66,7 @@ class MirrorLine:
     def is_full(self) -> bool:
         return len(self._facts) >= MAX_WAITING_FACTS
 
-    async def events(self) -> AsyncIterator[Fact]:
+    async def events(self) -> AsyncGenerator[Fact, None]:
         """Facts in order, for one reader; ends after ``CallClosed``."""
         while True:
             while self._facts:
