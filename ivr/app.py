@@ -10,13 +10,17 @@ from pathlib import Path
 
 from ivr.board import Board
 from ivr.clock import Clock, SystemClock
+from ivr.dialogue import menu as voice_menu
 from ivr.dialogue import prompts
+from ivr.dialogue.prompts import Prompt
+from ivr.dialogue.script import Script
 from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
 from ivr.evidence.signer import FileSigner
 from ivr.evidence.site_log import SiteLog
 from ivr.facts.reports import CaseFacts, Channel, Report
 from ivr.house import House, Mind
 from ivr.journey import screen_call
+from ivr.mirroring import decodes, mirror_call
 from ivr.ports import Courier
 from ivr.recognition import engines
 from ivr.recognition.client import Recognition
@@ -28,11 +32,14 @@ from ivr.reporting.couriers.smtp import SmtpCourier
 from ivr.reporting.dispatcher import Dispatcher
 from ivr.reporting.recipients import Recipient
 from ivr.settings import RecognitionSettings, Settings, resolve
+from ivr.siprec.server import RecordingServer
 from ivr.spotting.rulebook import Rulebook
 from ivr.spotting.spotter import Spotter
 from ivr.storage.ledger import Ledger
 from ivr.telemetry import logger
 from ivr.telephony.pool import WorkerPool
+from ivr.telephony.protected import Protected
+from ivr.telephony.trunks import Trunks
 from ivr.verdict.judge import SequenceJudge
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -119,21 +126,41 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
         site_log = await asyncio.to_thread(
             SiteLog.open, seals_path(settings), vault, settings.evidence.site, clock
         )
+        voices = await asyncio.to_thread(load_voices, settings)
+        spoken_here = voices[settings.call.language]
+        concepts = {concept.name for concept in mind.spotter.rulebook.concepts}
         yield House(
             settings=settings,
             settings_sha256=settings_digest(settings),
             clock=clock,
             board=Board(),
             mind=mind,
-            prompts=prompts.load(resolve(settings.call.prompts), settings.call.language),
+            prompts=spoken_here,
+            voices=voices,
+            script=Script.load(resolve(settings.call.dialogue), concepts, spoken_here),
             vault=vault,
             signer=signer,
             site_log=site_log,
             ledger=ledger,
             dispatcher=new_dispatcher(settings, ledger, root, clock),
+            trunks=Trunks(settings.trunks, settings.sip),
+            protected=Protected.of(settings.never_reported),
             compose=composer(settings, recipients, clock),
             log=logger("ivr.journey"),
         )
+
+
+def load_voices(settings: Settings) -> dict[str, dict[str, Prompt]]:
+    """The prompts of each language, with all that the voice menu may say.
+
+    Raises:
+        EnvironmentProblem: a prompt is missing, or is not the listed recording.
+    """
+    folder = resolve(settings.call.prompts)
+    voices = {language: prompts.load(folder, language) for language in voice_menu.LANGUAGES}
+    for language, found in voices.items():
+        prompts.require(found, voice_menu.wanted(language), language)
+    return voices
 
 
 def data_root(settings: Settings) -> Path:
@@ -202,7 +229,33 @@ def settings_digest(settings: Settings) -> str:
     return hashlib.sha256(values.encode()).hexdigest()
 
 
-async def serve(house: House, pool: WorkerPool, until: asyncio.Event) -> None:
+@asynccontextmanager
+async def open_mirror(house: House) -> AsyncIterator[RecordingServer | None]:
+    """The server of mirrored calls, or None when the settings do not want it.
+
+    Raises:
+        SettingsError: no lawful basis is stated.
+        EnvironmentProblem: its port is taken.
+    """
+    settings = house.settings
+    if not settings.mirror.enabled:
+        yield None
+        return
+    longest_lag_s = settings.recognition.max_lag_s
+    server = RecordingServer(
+        settings.mirror,
+        decodes,
+        name=settings.sip.user_agent,
+        retry_after_s=settings.sip.retry_after_s,
+        is_well=lambda: house.mind.recognition.lag_s() <= longest_lag_s,
+    )
+    async with server:
+        yield server
+
+
+async def serve(
+    house: House, pool: WorkerPool, until: asyncio.Event, mirror: RecordingServer | None = None
+) -> None:
     """Answer calls until ``until`` is set; then refuse new ones and see the running ones through.
 
     Cases that an earlier process left unsealed are sealed first.
@@ -212,10 +265,15 @@ async def serve(house: House, pool: WorkerPool, until: asyncio.Event) -> None:
         background.create_task(house.dispatcher.run())
         try:
             async with asyncio.TaskGroup() as calls:
-                taking = calls.create_task(take_calls(house, pool, calls))
+                taking = [calls.create_task(take_calls(house, pool, calls))]
+                if mirror is not None:
+                    taking.append(calls.create_task(take_mirrored(house, mirror, calls)))
                 await until.wait()
+                if mirror is not None:
+                    mirror.drain()
                 await pool.drain()
-                taking.cancel()
+                for task in taking:
+                    task.cancel()
         finally:
             house.dispatcher.stop()
 
@@ -224,3 +282,9 @@ async def take_calls(house: House, pool: WorkerPool, calls: asyncio.TaskGroup) -
     """Start one journey for each incoming call."""
     async for line in pool.incoming():
         calls.create_task(screen_call(line, house), name=f"call-{line.serial}")
+
+
+async def take_mirrored(house: House, mirror: RecordingServer, calls: asyncio.TaskGroup) -> None:
+    """Start one journey for each mirrored call."""
+    async for line in mirror.incoming():
+        calls.create_task(mirror_call(line, house), name=f"mirror-{line.serial}")

@@ -96,16 +96,41 @@ def _sip_port(settings: Settings) -> Check:
     if sip.port == 0:
         return Check("sip port", Level.OK, f"chosen free on {sip.bind}")
     for port in range(sip.port, sip.port + sip.workers):
-        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-            with socket.socket(socket.AF_INET, kind) as probe:
-                if kind == socket.SOCK_STREAM:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((sip.bind, port))
-                except OSError as problem:
-                    remedy = f"Stop what uses {sip.bind}:{port}, or set another [sip] port."
-                    return Check("sip port", Level.FAILED, str(problem.strerror), remedy)
+        problem = _taken(sip.bind, port)
+        if problem:
+            remedy = f"Stop what uses {sip.bind}:{port}, or set another [sip] port."
+            return Check("sip port", Level.FAILED, problem, remedy)
     return Check("sip port", Level.OK, f"{sip.bind}:{sip.port} is free")
+
+
+def _taken(host: str, port: int) -> str:
+    """Why a port cannot be bound for UDP and TCP; empty when it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(family, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as problem:
+                return problem.strerror or str(problem)
+    return ""
+
+
+def _mirrored_calls(settings: Settings) -> Check:
+    mirror = settings.mirror
+    if not mirror.enabled:
+        return Check("mirrored calls", Level.OK, "not taken")
+    problem = _taken(mirror.bind, mirror.port) if mirror.port else ""
+    if problem:
+        remedy = f"Stop what uses {mirror.bind}:{mirror.port}, or set another [mirror] port."
+        return Check("mirrored calls", Level.FAILED, problem, remedy)
+    where = f"{mirror.bind}:{mirror.port} is free" if mirror.port else "a free port is chosen"
+    detail = f"{where}; recorded on: {mirror.lawful_basis}"
+    if not (mirror.protected_numbers or settings.subscribers):
+        remedy = "Name those you protect in [mirror] protected_numbers, or as subscribers."
+        return Check("mirrored calls", Level.WARNING, f"{detail}; nobody is protected", remedy)
+    return Check("mirrored calls", Level.OK, detail)
 
 
 def _subscribers(settings: Settings) -> Check:
@@ -248,6 +273,7 @@ PROBES: tuple[Probe, ...] = (
     _python,
     _sip_library,
     _sip_port,
+    _mirrored_calls,
     _subscribers,
     _model,
     _second_pass,

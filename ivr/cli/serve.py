@@ -20,7 +20,7 @@ def serve(ctx: typer.Context) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    from ivr.app import open_house, serve
+    from ivr.app import open_house, open_mirror, serve
     from ivr.clock import SystemClock
     from ivr.telephony.pool import WorkerPool
 
@@ -42,13 +42,13 @@ async def _serve(settings: Settings) -> None:
         if house.mind.second is not None:
             progress.print(f"{house.mind.second.model_info.name} listens again after each call.")
         pool = WorkerPool(
-            settings.sip,
+            settings.answered_sip,
             SystemClock(),
             may_call=settings.contacts,
             registrations=settings.registrations,
         )
-        async with pool:
-            serving = asyncio.create_task(serve(house, pool, until))
+        async with pool, open_mirror(house) as mirror:
+            serving = asyncio.create_task(serve(house, pool, until, mirror))
 
             def stop() -> None:
                 if until.is_set():
@@ -59,4 +59,7 @@ async def _serve(settings: Settings) -> None:
                 loop.add_signal_handler(number, stop)
             for host, port in pool.addresses:
                 progress.print(f"Listening on sip:{host}:{port} (UDP and TCP), four calls.")
+            if mirror is not None:
+                host, port = mirror.address
+                progress.print(f"Taking mirrored calls on sip:srs@{host}:{port} (UDP and TCP).")
             await serving
