@@ -1,7 +1,7 @@
 """The house: every wired room in one frozen object, handed to each call's journey."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import structlog
 from ivr.board import Board
 from ivr.casefile import SealedCase
 from ivr.clock import Clock
+from ivr.dialogue.pin import PinGate
 from ivr.dialogue.prompts import Prompt
+from ivr.dialogue.script import Script
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.layout import ORIGINAL
 from ivr.evidence.signer import Signer
@@ -25,7 +27,8 @@ from ivr.reporting.dispatcher import Dispatcher
 from ivr.settings import Settings, Subscriber
 from ivr.spotting.spotter import Spotter
 from ivr.storage.ledger import Ledger
-from ivr.telephony.networks import is_from
+from ivr.telephony.protected import Protected
+from ivr.telephony.trunks import Trunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +54,16 @@ class House:
     """Everything a call needs. Built by `ivr.app.open_house`.
 
     Args:
+        prompts: in the language in use, by id.
+        voices: the prompts of every language, by language and id.
+        script: the screening dialogue.
         vault: folder of the cases.
         compose: case facts to reports; pure but for today's date.
         settings_sha256: digest of the settings, named in every manifest.
+        trunks: which trunk a call came over, and how many it has.
+        protected: whom a report must never name: the subscribers and our own lines.
         tally: counts since the start of what leaves no case, by name.
+        pins: wrong codes of the voice menu, counted for each access number.
     """
 
     settings: Settings
@@ -63,23 +72,24 @@ class House:
     board: Board
     mind: Mind
     prompts: dict[str, Prompt]
+    voices: Mapping[str, Mapping[str, Prompt]]
+    script: Script
     vault: Path
     signer: Signer
     site_log: SiteLog
     ledger: Ledger
     dispatcher: Dispatcher
+    trunks: Trunks
+    protected: Protected
     compose: Callable[[CaseFacts], tuple[Report, ...]]
     log: structlog.stdlib.BoundLogger
     tally: Counter[str] = field(default_factory=Counter)
+    pins: PinGate = field(default_factory=PinGate)
 
     @property
     def subscribers(self) -> dict[str, Subscriber]:
         """Subscribers by access number."""
         return {subscriber.access: subscriber for subscriber in self.settings.subscribers}
-
-    def is_trusted(self, address: str) -> bool:
-        """Whether network headers (P-Asserted-Identity …) from this address are believed."""
-        return is_from(address, self.settings.sip.trusted_from)
 
     def describe(self, case: SealedCase) -> CaseFacts:
         """What a report or a receipt may say of a case, with the rulebook's words for it."""

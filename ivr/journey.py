@@ -17,11 +17,12 @@ from ivr.conversation import RunningCall, converse, follow
 from ivr.errors import IvrError
 from ivr.evidence.case_folder import CaseFolder
 from ivr.facts.call import CallOpened, LegName, Mode
+from ivr.faults import report
 from ivr.hearing import last_words, listen_to, stop_hearing
 from ivr.house import House
+from ivr.menu import menu_wanted, serve_menu
 from ivr.ports import Line
 from ivr.settings import Subscriber
-from ivr.telephony.identity import choose_caller
 from ivr.unheard import connect_unheard, may_pass
 
 LEGS = {
@@ -40,8 +41,12 @@ async def screen_call(line: Line, house: House) -> SealedCase | None:
     subscriber = await admit(line, house)
     if subscriber is None:
         return None
+    admission = menu_wanted(line, subscriber, house)
     opened = open_call(line, subscriber, house)
     try:
+        if admission is not None:
+            await serve_menu(line, subscriber, admission, house)
+            return None
         if may_pass(subscriber, opened.caller):
             if await connect_unheard(line, subscriber, house):
                 return None
@@ -61,17 +66,6 @@ async def screen_call(line: Line, house: House) -> SealedCase | None:
         return None
 
 
-def report(problem: BaseException, event: str, call_id: str, house: House) -> None:
-    """Log a fault: each typed error of a group by itself, anything else with its traceback."""
-    if isinstance(problem, BaseExceptionGroup):
-        for each in problem.exceptions:
-            report(each, event, call_id, house)
-    elif isinstance(problem, IvrError):
-        house.log.error(event, call_id=call_id, **problem.as_dict())
-    else:
-        house.log.error(event, call_id=call_id, exc_info=problem)
-
-
 async def admit(line: Line, house: House) -> Subscriber | None:
     """Whose call this is, or None after refusing it."""
     subscriber = house.subscribers.get(line.offer.access)
@@ -89,29 +83,31 @@ async def admit(line: Line, house: House) -> Subscriber | None:
         house.log.error("call.refused", why="recognition lags behind", lag_s=round(lag_s, 1))
         await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
         return None
+    origin = house.trunks.origin(line.offer)
+    if not house.trunks.admit(origin, line):
+        house.log.warning("call.refused", why="the trunk has all its calls", trunk=origin.trunk)
+        await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
+        return None
     return subscriber
 
 
 def open_call(line: Line, subscriber: Subscriber, house: House) -> CallOpened:
     """The call as facts, under a new id; the caller's number is never the subscriber's."""
     offer = line.offer
+    origin = house.trunks.origin(offer)
     mode = Mode(subscriber.mode)
     return CallOpened(
         call_id=str(ULID()),
         mode=mode,
         legs=LEGS[mode],
         identities=offer.identities,
-        caller=choose_caller(
-            offer.identities,
-            subscriber.number,
-            house.settings.sip.identity_precedence,
-            is_trusted=house.is_trusted(offer.source[0]),
-        ),
+        caller=house.trunks.caller(offer, house.protected),
         subscriber=subscriber.number,
         access=subscriber.access,
         sip_call_id=offer.sip_call_id,
-        source_address=offer.source[0],
+        source_address=origin.address or offer.source[0],
         opened_at=house.clock.now(),
+        trunk=origin.trunk,
     )
 
 

@@ -15,11 +15,13 @@ from ivr.facts.call import Caller, Identity, LegName
 from ivr.sip.message import SipMessage
 from ivr.siprec.facts import OfferedStream
 from ivr.siprec.metadata import Metadata, Participant
-from ivr.telephony.identity import choose_caller, read_identities, read_identity
+from ivr.telephony.identity import (
+    PARTICIPANT,
+    choose_caller,
+    read_identities,
+    read_identity,
+)
 from ivr.telephony.protected import Protected
-
-PARTICIPANT: Final = "rs-metadata"
-"""Stands as header of an identity that the recording metadata names (RFC 7865)."""
 
 _CALLED_HEADERS: Final = ("To", "Diversion", "History-Info")
 _CALLING_WORDS: Final = frozenset({"caller", "calling", "a", "a-leg", "orig", "originating"})

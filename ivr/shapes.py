@@ -7,6 +7,7 @@ same bytes.
 from collections.abc import Sequence
 from typing import Any
 
+from ivr.facts.call import Identity
 from ivr.facts.judgement import PhraseHit, Stage, Verdict
 from ivr.facts.reports import Delivery
 from ivr.facts.speech import Utterance
@@ -45,6 +46,18 @@ def _utterance(utterance: Utterance, timed: bool) -> Json:
             }
             for word in words
         ],
+    }
+
+
+def identity(shown: Identity) -> Json:
+    """One identity header as it came, and what was read from it."""
+    return {
+        "header": shown.header,
+        "raw": shown.raw,
+        "e164": shown.e164,
+        "confidence": round(shown.confidence, 3),
+        "flags": list(shown.flags),
+        "decoded": shown.decoded,
     }
 
 

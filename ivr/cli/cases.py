@@ -16,6 +16,7 @@ from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, run
 from ivr.clock import SystemClock, to_iso
 from ivr.errors import EnvironmentProblem
+from ivr.facts.call import CallOpened
 from ivr.facts.cases import CaseSummary
 from ivr.settings import Settings
 
@@ -72,6 +73,10 @@ def show(
         "subscriber": case.opened.subscriber,
         "caller_source": case.opened.caller.source_header,
         "caller_flags": list(case.opened.caller.flags),
+        "caller_confidence": round(case.opened.caller.confidence, 3),
+        "trunk": case.opened.trunk,
+        "source_address": case.opened.source_address,
+        "identities": [shapes.identity(shown) for shown in case.opened.identities],
         "transcript": shapes.transcript(case.utterances),
         "hits": [shapes.hit(hit) for hit in case.hits],
         "verdict": shapes.verdict(case.verdict),
@@ -82,7 +87,7 @@ def show(
         print_json(shape)
         return
     console.print(f"[bold]{found.case_id}[/]  {found.label} {found.score:.2f}  {found.path}")
-    console.print(f"caller {found.caller or '?'} ({case.opened.caller.source_header})")
+    _print_caller(case.opened)
     for said in shape["transcript"]:
         at = f"{said['start_s']:7.1f} s  {said['channel']}: "
         console.print(at + said["text"], markup=False)
@@ -91,6 +96,21 @@ def show(
         console.print(f"  {sign} {reason.text_vi} / {reason.text_en}", markup=False)
     for report in reports:
         console.print(f"  {report.channel} → {report.address} [{report.state}]", markup=False)
+
+
+def _print_caller(opened: CallOpened) -> None:
+    """Who calls, where that comes from, and every identity header as it came."""
+    caller = opened.caller
+    odd = f"  [{', '.join(caller.flags)}]" if caller.flags else ""
+    source = f"{caller.source_header}, confidence {caller.confidence:.2f}"
+    console.print(f"caller {caller.number or '?'} ({source}){odd}", markup=False)
+    over = f"trunk {opened.trunk}" if opened.trunk else "no trunk"
+    console.print(f"over {over}, from {opened.source_address or '?'}", markup=False)
+    for shown in opened.identities:
+        odd = f"  [{', '.join(shown.flags)}]" if shown.flags else ""
+        said = f"  {shown.decoded}" if shown.decoded else ""
+        line = f"  {shown.header} ({shown.confidence:.2f}): {shown.raw}{odd}{said}"
+        console.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from ivr.settings.filing import (
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.reading import Settings, load, resolve
 from ivr.settings.section import PROJECT_ROOT, Section
+from ivr.settings.trunks import TrunkSettings
 from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
 from ivr.settings.writing import as_toml
 
@@ -42,6 +43,7 @@ __all__ = [
     "SpottingSettings",
     "StorageSettings",
     "Subscriber",
+    "TrunkSettings",
     "VerdictSettings",
     "as_toml",
     "load",

@@ -1,7 +1,7 @@
 """Settings of the call itself: subscribers, SIP, dialogue, media."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,8 @@ CONTACT = (
 
 class Subscriber(Section):
     """A person who forwards calls; one access number (user part of the SIP address) each."""
+
+    EXAMPLE: ClassVar[tuple[str, ...]] = ('access = "an"', 'number = "+84900000000"')
 
     access: str = Field(description="User part of the address the calls are forwarded to.")
     number: str = Field(description="The subscriber's own number, E.164; never reported.")
@@ -43,6 +45,17 @@ class Subscriber(Section):
         "but their count is kept.",
     )
 
+    menu: bool = Field(
+        default=True,
+        description="The subscriber may call the access number and hear the voice menu, when the "
+        "network vouches for the number.",
+    )
+    menu_pin_file: Path | None = Field(
+        default=None,
+        description="File with a code of 6 to 12 digits that opens the menu when the network does "
+        "not vouch for the number.",
+    )
+
     @model_validator(mode="after")
     def _bridge_needs_a_contact(self) -> Self:
         if self.mode == "bridge" and not self.contact:
@@ -52,6 +65,12 @@ class Subscriber(Section):
 
 class RegistrationSettings(Section):
     """A registrar at which the agent's first worker makes itself known (digest)."""
+
+    EXAMPLE: ClassVar[tuple[str, ...]] = (
+        'registrar = "sip:192.0.2.1"',
+        'username = "an"',
+        'password_file = "sip.password"',
+    )
 
     registrar: str = Field(
         description="Its numeric address: sip:ADDRESS[:PORT][;transport=udp|tcp]."
@@ -84,6 +103,15 @@ class SipSettings(Section):
         default=("P-Asserted-Identity", "Remote-Party-ID", "From"),
         description="Which header names the caller, best first.",
     )
+    front_from: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses (CIDR) of our own front: the X-Ivr-Source header it writes says "
+        "where a call really came from.",
+    )
+    own_numbers: tuple[str, ...] = Field(
+        default=(),
+        description="Numbers of this installation besides the access numbers; never reported.",
+    )
     retry_after_s: int = Field(
         default=30, ge=1, description="Retry-After of a 503 when calls are refused."
     )
@@ -112,10 +140,18 @@ class CallSettings(Section):
         default=30.0, description="Hang up when no packet arrived from the other side so long."
     )
     close_after_silence_s: Seconds = Field(
-        default=8.0, description="Answer mode: close after this silence once the caller has spoken."
+        default=8.0,
+        description="Answer mode: after this silence a caller who has spoken has no more to say.",
     )
     language: Literal["vi", "en"] = Field(default="vi", description="Language of the prompts.")
     prompts: Path = Field(default=Path("prompts"), description="Folder of the recorded prompts.")
+    dialogue: Path = Field(
+        default=Path("config/dialogue/screening.yaml"),
+        description="What the agent says and asks in answer mode, and when.",
+    )
+    number_words: Literal["north", "south"] = Field(
+        default="north", description="north says linh and nghìn in numbers, south lẻ and ngàn."
+    )
 
 
 class MediaSettings(Section):

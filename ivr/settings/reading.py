@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ivr.errors import SettingsError
@@ -24,6 +24,7 @@ from ivr.settings.filing import (
 )
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.section import PROJECT_ROOT
+from ivr.settings.trunks import TrunkSettings, check_trunks
 from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
 
 
@@ -40,6 +41,9 @@ class Settings(BaseSettings):
     registrations: tuple[RegistrationSettings, ...] = Field(
         default=(), description="Registrars at which the first worker makes itself known."
     )
+    trunks: tuple[TrunkSettings, ...] = Field(
+        default=(), description="Providers and exchanges that calls come from."
+    )
     sip: SipSettings = SipSettings()
     call: CallSettings = CallSettings()
     media: MediaSettings = MediaSettings()
@@ -52,6 +56,29 @@ class Settings(BaseSettings):
     reporting: ReportingSettings = ReportingSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _trunks_are_told_apart(self) -> Self:
+        check_trunks(self.trunks)
+        return self
+
+    @property
+    def answered_sip(self) -> SipSettings:
+        """``sip`` with all that may call: besides ``sip.allow_from`` every trunk and our front."""
+        networks = (network for trunk in self.trunks for network in trunk.networks)
+        allowed = dict.fromkeys((*self.sip.allow_from, *self.sip.front_from, *networks))
+        return self.sip.model_copy(update={"allow_from": tuple(allowed)})
+
+    @property
+    def never_reported(self) -> tuple[str, ...]:
+        """Numbers of the people we protect, and our own lines."""
+        return (
+            *(subscriber.number for subscriber in self.subscribers),
+            *(subscriber.access for subscriber in self.subscribers),
+            *(registration.username for registration in self.registrations),
+            *self.sip.own_numbers,
+            *self.mirror.protected_numbers,
+        )
 
     @property
     def contacts(self) -> tuple[str, ...]:

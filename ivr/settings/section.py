@@ -1,7 +1,7 @@
 """What every table of the settings file is made of."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,11 @@ Seconds = Annotated[float, Field(ge=0.0)]
 
 
 class Section(BaseModel):
-    """A table of the settings file."""
+    """A table of the settings file.
+
+    ``EXAMPLE``: lines of the settings file that show a table of which there may be many.
+    """
+
+    EXAMPLE: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -2,23 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from typing import get_args
 
-from ivr.settings.calls import RegistrationSettings, Subscriber
 from ivr.settings.reading import Settings
 from ivr.settings.section import Section
-
-_SUBSCRIBER = ('access = "an"', 'number = "+84900000000"')
-_REGISTRATION = (
-    *('registrar = "sip:192.0.2.1"', 'username = "an"', 'password_file = "sip.password"'),
-)
 
 
 def as_toml(settings: Settings) -> str:
     """The settings as a commented TOML file; ``load`` reads it back to the same settings."""
     lines = ["# Settings of ivr. Every name stands here with its default; the environment wins:"]
     lines += ["# IVR_SIP__PORT=5062 sets [sip] port. A misspelt name is an error.", ""]
-    lines += _tables("subscribers", Subscriber, settings.subscribers, _SUBSCRIBER)
-    lines += _tables("registrations", RegistrationSettings, settings.registrations, _REGISTRATION)
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, tuple):
+            lines += _tables(name, get_args(field.annotation)[0], value)
     for name in Settings.model_fields:
         section = getattr(settings, name)
         if isinstance(section, Section):
@@ -26,15 +23,13 @@ def as_toml(settings: Settings) -> str:
     return "\n".join(lines)
 
 
-def _tables(
-    name: str, kind: type[Section], given: Sequence[Section], example: Sequence[str]
-) -> list[str]:
+def _tables(name: str, kind: type[Section], given: Sequence[Section]) -> list[str]:
     """A list of tables: what each field means, then the tables, or an example when there are
     none."""
     lines = [f"# {name}: {Settings.model_fields[name].description}"]
     lines += [f"#   {field}: {info.description}" for field, info in kind.model_fields.items()]
     if not given:
-        lines += [f"# [[{name}]]", *(f"# {line}" for line in example), ""]
+        lines += [f"# [[{name}]]", *(f"# {line}" for line in kind.EXAMPLE), ""]
     for each in given:
         lines += [f"[[{name}]]", *_toml_fields(each, with_help=False), ""]
     return lines

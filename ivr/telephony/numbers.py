@@ -20,6 +20,13 @@ _PARTY_STATE = re.compile(r"80\d{5,8}")
 _PREMIUM = re.compile(r"1900\d{4,6}")
 _FREE = re.compile(r"1800\d{4,6}")
 _OLD_MOBILE = re.compile(r"1[2689]\d{8}")
+_MAX_DIGITS = 15  # ITU-T E.164 section 6: country code and national number together
+_EMERGENCY = re.compile(r"11[2-5]")
+
+_AREA = re.compile(
+    r"24|28|20[3-9]|21[0-68-9]|22[0-25-9]|23[2-9]|25[124-9]|26[0-39]|27[0-7]|29[0-4679]"
+)
+"""Area codes of fixed lines since 2017, as before the provinces were merged in 2025."""
 
 MOVED_2018 = {
     "162": "32", "163": "33", "164": "34", "165": "35", "166": "36", "167": "37", "168": "38",
@@ -27,6 +34,9 @@ MOVED_2018 = {
     "124": "84", "125": "85", "127": "81", "129": "82", "186": "56", "188": "58", "199": "59",
 }  # fmt: skip
 """Eleven-digit mobile prefixes and what became of them (Ministry's plan of 2018)."""
+
+MOVED_FROM = {new: old for old, new in MOVED_2018.items()}
+"""Today's mobile prefixes that came of the move, and what they were before."""
 
 UNEXPECTED_COUNTRIES = ("870", "601", "375", "371", "381", "563", "370", "255")
 """Assigned codes that warnings of Vietnamese police name as spoofed: unexpected, not invalid."""
@@ -49,14 +59,18 @@ def normalise(shown: str) -> Number:
     Flags: ``double_zero`` (trunk zero after +84), ``plus_zero`` (+0…), ``international_prefix``
     (00…), ``no_prefix`` (trunk zero missing), ``old_prefix`` (before the move of 2018),
     ``invalid``, ``police_army_range``, ``party_state_range``, ``premium_1900``, ``free_1800``,
-    ``short_code``, ``unexpected_country``, ``callback_trap``, ``foreign``.
+    ``short_code``, ``emergency_number`` (112 to 115, which never call), ``impossible_length``
+    (more digits than E.164 allows), ``unknown_area_code``, ``unexpected_country``,
+    ``callback_trap``, ``foreign``.
     """
     text = unicodedata.normalize("NFKC", shown)
     text = _SEPARATORS.sub("", "".join(_plain_digit(char) for char in text))
-    if not re.fullmatch(r"\+{0,2}[0-9]{1,24}", text):
+    if not re.fullmatch(r"\+{0,2}[0-9]{1,64}", text):
         return Number(None)
     flags: list[str] = []
     plus, digits = text.startswith("+"), text.lstrip("+")
+    if len(digits.lstrip("0")) > _MAX_DIGITS:
+        return Number(None, ("invalid", "impossible_length"))
     if plus and digits.startswith("0"):
         flags.append("plus_zero")
     if digits.startswith("00"):
@@ -87,7 +101,8 @@ def _plain_digit(char: str) -> str:
 def _bare(digits: str, flags: list[str]) -> Number:
     """Neither plus nor zero in front."""
     if len(digits) <= 6:
-        return Number(None, (*flags, "short_code"))
+        emergency = ("emergency_number",) if _EMERGENCY.fullmatch(digits) else ()
+        return Number(None, (*flags, "short_code", *emergency))
     if _PREMIUM.fullmatch(digits) or _FREE.fullmatch(digits):
         return _vietnamese(digits, flags)
     if _MOBILE.fullmatch(digits) or _OLD_MOBILE.fullmatch(digits) or _FIXED.fullmatch(digits):
@@ -112,13 +127,18 @@ def _vietnamese(national: str, flags: list[str]) -> Number:
         flags = [*flags, "premium_1900"]
     elif _FREE.fullmatch(national):
         flags = [*flags, "free_1800"]
-    elif _MOBILE.fullmatch(national) or _FIXED.fullmatch(national):
+    elif _MOBILE.fullmatch(national):
         pass
+    elif _FIXED.fullmatch(national):
+        if not _AREA.match(national):
+            flags = [*flags, "unknown_area_code"]
     elif _FIXED_SHORT.fullmatch(national) or len(national) in (9, 10):
         flags = [*flags, "invalid"]
     else:
         is_short = 0 < len(national) <= 6
-        return Number(None, (*flags, "short_code" if is_short else "invalid"))
+        is_emergency = _EMERGENCY.fullmatch(national) is not None
+        odd = ("short_code",) if is_short else ("invalid",)
+        return Number(None, (*flags, *odd, *(("emergency_number",) if is_emergency else ())))
     return Number("+84" + national, tuple(flags))
 
 

@@ -42,7 +42,7 @@ def read_offer(
         access=(uri.user if uri else None) or "",
         raw=raw,
         source=source,
-        identities=read_identities(message),
+        identities=read_identities(message, received_at),
         received_at=received_at,
         transport=transport,
         user_agent=message.first("User-Agent"),

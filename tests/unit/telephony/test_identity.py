@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.facts.call import Caller, Identity
+from ivr.sip.message import parse
 from ivr.telephony.identity import choose_caller, printable, read_identities
 from ivr.telephony.numbers import significant_digits
-from ivr.sip.message import parse
+from ivr.telephony.protected import Protected
 
 PRECEDENCE = ("P-Asserted-Identity", "Remote-Party-ID", "From")
 SUBSCRIBER = "+84987654321"
@@ -27,7 +28,7 @@ def read(*headers: str) -> tuple[Identity, ...]:
 
 
 def choose(*headers: str, trusted: bool = True, subscriber: str | None = SUBSCRIBER) -> Caller:
-    return choose_caller(read(*headers), subscriber, PRECEDENCE, trusted)
+    return choose_caller(read(*headers), Protected.of([subscriber]), PRECEDENCE, trusted)
 
 
 def passport(number: str) -> str:
@@ -136,7 +137,10 @@ def test_the_called_party_of_remote_party_id_does_not_call() -> None:
 
 def test_headers_that_name_who_was_called_are_never_chosen_even_when_asked_for() -> None:
     found = read("Diversion: <sip:0911111111@x>", "History-Info: <sip:0911111111@x>;index=1")
-    assert choose_caller(found, SUBSCRIBER, ("Diversion", "History-Info"), True).number is None
+    assert (
+        choose_caller(found, Protected.of([SUBSCRIBER]), ("Diversion", "History-Info"), True).number
+        is None
+    )
 
 
 @pytest.mark.parametrize("name", ["identity-is-no-passport", "identity-payload-is-nested"])
@@ -150,7 +154,7 @@ def test_a_passport_that_cannot_be_read_is_kept(name: str) -> None:
 def test_every_malformed_fixture_is_read_and_can_be_stored() -> None:
     for fixture in ASSETS.glob("*.sip"):
         found = read_identities(parse(fixture.read_bytes()))
-        caller = choose_caller(found, SUBSCRIBER, PRECEDENCE, True)
+        caller = choose_caller(found, Protected.of([SUBSCRIBER]), PRECEDENCE, True)
         json.dumps([[*item.raw, item.uri_user] for item in found], ensure_ascii=False).encode()
         assert "\x00" not in "".join(item.raw for item in found)
         str(caller).encode()
@@ -203,7 +207,7 @@ def test_the_subscriber_is_never_the_caller(
     lines: list[str], subscriber: str, precedence: list[str], is_trusted: bool
 ) -> None:
     lines.append(passport("84987654321"))
-    chosen = choose_caller(read(*lines), subscriber, precedence, is_trusted)
+    chosen = choose_caller(read(*lines), Protected.of([subscriber]), precedence, is_trusted)
     assert_never_the_subscriber(chosen, "987654321")
 
 
