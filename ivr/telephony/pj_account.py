@@ -28,12 +28,13 @@ class AgentAccount(pj.Account):  # type: ignore[misc]  # pjsua2 carries no type 
         self._arrive = arrive
         self._emit = emit
         self._registrar = ""
+        self.is_registered = False
 
     def open(self, config: Any) -> None:
         """Take calls without registering."""
         self.create(config, True)
 
-    def register(self, registration: Registration) -> None:
+    def register(self, registration: Registration, own_uri: str) -> None:
         """Make the agent known at a registrar, and again before each expiry.
 
         Raises:
@@ -41,7 +42,9 @@ class AgentAccount(pj.Account):  # type: ignore[misc]  # pjsua2 carries no type 
         """
         host, port, transport = read_registrar(registration.registrar)
         shown = f"[{host}]" if ":" in host else host
-        account = pj_endpoint.account_config(f"sip:{registration.username}@{shown}", "127.0.0.1")
+        uri = f"sip:{registration.username}@{shown}"
+        own = own_uri.format(user=registration.username)
+        account = pj_endpoint.account_config(uri, "127.0.0.1", own)
         account.regConfig.registrarUri = f"sip:{shown}:{port};transport={transport}"
         account.regConfig.timeoutSec = registration.expires_s
         account.regConfig.delayBeforeRefreshSec = REFRESH_BEFORE_S
@@ -55,6 +58,14 @@ class AgentAccount(pj.Account):  # type: ignore[misc]  # pjsua2 carries no type 
         self._registrar = registration.registrar
         self.create(account, False)
 
+    def withdraw(self) -> None:
+        """Ask the registrar to forget us; ``is_registered`` is False once it did."""
+        if self.is_registered:
+            try:
+                self.setRegistration(False)
+            except pj.Error:  # one is on its way; it will expire
+                self.is_registered = False
+
     def onIncomingCall(self, prm: Any) -> None:
         try:
             self._arrive(self, prm.callId, prm.rdata)
@@ -65,6 +76,7 @@ class AgentAccount(pj.Account):  # type: ignore[misc]  # pjsua2 carries no type 
         prm.code = 489  # no presence here
 
     def onRegState(self, prm: Any) -> None:
+        self.is_registered = 200 <= prm.code < 300 and prm.expiration > 0
         self._emit(
             {
                 "type": "registration",

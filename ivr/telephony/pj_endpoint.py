@@ -66,10 +66,18 @@ def own_uri(bind: str, port: int) -> str:
     return f"sip:{{user}}@{host}:{port}"
 
 
-def account_config(uri: str, media_bind: str) -> "pj.AccountConfig":
-    """An account without registration, SRTP, ICE, video, or NAT tricks."""
+def account_config(uri: str, media_bind: str, contact: str = "") -> "pj.AccountConfig":
+    """An account without registration, SRTP, ICE, video, or NAT tricks.
+
+    Args:
+        uri: shown in From.
+        media_bind: IPv4 address of pj's own RTP; the door speaks IPv6 when SIP does.
+        contact: our own address, when it is not ``uri``.
+    """
     config = pj.AccountConfig()
     config.idUri = uri
+    if "[" in uri:  # the wheel is built without IPv6 accounts: no Contact, unless it is given
+        config.sipConfig.contactForced = f"<{contact or uri}>"
     config.mediaConfig.transportConfig.port = 0
     config.mediaConfig.transportConfig.boundAddress = media_bind
     config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED

@@ -6,6 +6,8 @@ from structlog.stdlib import BoundLogger
 
 from ivr.telephony.channel import Message
 
+_ASKED_AGAIN = frozenset({480, 500, 502, 504})  # with 408, 503 and 6xx those that pjsua repeats
+
 
 @dataclass(frozen=True, slots=True)
 class RegistrationState:
@@ -41,6 +43,8 @@ def _read(message: Message) -> RegistrationState:
         )
     elif status in (408, 503):
         problem = f"the registrar does not answer ({status} {reason}); it is asked again"
-    else:
+    elif status in _ASKED_AGAIN or status >= 600:
         problem = f"the registrar says {status} {reason}; it is asked again"
+    else:
+        problem = f"the registrar says {status} {reason}; it is not asked again before a restart"
     return RegistrationState(message["registrar"], is_registered, status, problem)

@@ -42,6 +42,7 @@ class Worker:
         self._decoder = Decoder()
         self._unsent = bytearray()
         self._is_running = True
+        self._is_relieved = False
         self._alive_at = 0.0
         self._stack = pj_endpoint.start(
             config.bind, config.port, config.user_agent, config.transaction_timeout_s
@@ -62,7 +63,7 @@ class Worker:
         for registration in config.registrations:
             account = AgentAccount(self._calls.arrive, self._emit)
             self._accounts.append(account)
-            account.register(registration)
+            account.register(registration, own)
         self._emit({"type": "ready", "port": self._stack.port})
 
     def run(self) -> None:
@@ -108,6 +109,7 @@ class Worker:
         this look and the end, so an INVITE over UDP comes again and finds the successor."""
         if self._calls.is_idle:
             self._is_running = False
+            self._is_relieved = True
             self._emit({"type": "retired"})
 
     # --- facts ---------------------------------------------------------------------------------
@@ -141,10 +143,13 @@ class Worker:
             self._is_running = False
 
     def _say_goodbye(self) -> None:
-        """BYE to all, then let go of every pj object before the library goes."""
+        """BYE to all, then let go of every pj object before the library goes. A successor keeps
+        our registration."""
         self._calls.hang_up_all()
+        if not self._is_relieved:
+            self._withdraw()
         until = time.monotonic() + _GOODBYE_S
-        while self._gate.calls and time.monotonic() < until:
+        while self._has_unfinished() and time.monotonic() < until:
             self._stack.endpoint.libHandleEvents(_PUMP_MS)
             self._send()
         self._calls.clear()
@@ -152,6 +157,14 @@ class Worker:
             self._accounts.pop().shutdown()
         self._stack.endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)
         self._send()
+
+    def _withdraw(self) -> None:
+        for account in self._accounts:
+            account.withdraw()
+
+    def _has_unfinished(self) -> bool:
+        registered = any(account.is_registered for account in self._accounts)
+        return bool(self._gate.calls) or (registered and not self._is_relieved)
 
 
 def friends(config: WorkerConfig) -> tuple[str, ...]:

@@ -57,12 +57,17 @@ def loudest_hertz(samples: np.ndarray) -> float:
     return float(np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE_HZ)[int(spectrum[1:].argmax()) + 1])
 
 
-class _Inbox(asyncio.DatagramProtocol):
+class Inbox(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.received: asyncio.Queue[tuple[bytes, tuple[str, int]]] = asyncio.Queue()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.received.put_nowait((data, addr))
+
+
+def bracketed(host: str) -> str:
+    """As a URI writes it."""
+    return f"[{host}]" if ":" in host else host
 
 
 @dataclass
@@ -80,7 +85,7 @@ class Response:
 
     @property
     def audio(self) -> tuple[str, int]:
-        host = re.search(r"^c=IN IP4 (\S+)", self.sdp, re.M)
+        host = re.search(r"^c=IN IP[46] (\S+)", self.sdp, re.M)
         port = re.search(r"^m=audio (\d+)", self.sdp, re.M)
         assert host is not None, self.text
         assert port is not None, self.text
@@ -117,9 +122,9 @@ class RawCaller:
 
     async def __aenter__(self) -> "RawCaller":
         loop = asyncio.get_running_loop()
-        self._sip, inbox = await loop.create_datagram_endpoint(_Inbox, (self.local, 0))
+        self._sip, inbox = await loop.create_datagram_endpoint(Inbox, (self.local, 0))
         self._inbox = inbox
-        self._rtp, self.rtp_inbox = await loop.create_datagram_endpoint(_Inbox, (self.local, 0))
+        self._rtp, self.rtp_inbox = await loop.create_datagram_endpoint(Inbox, (self.local, 0))
         self.sip_port = self._sip.get_extra_info("sockname")[1]
         self.rtp_port = self._rtp.get_extra_info("sockname")[1]
         self._final: asyncio.Queue[Response] = asyncio.Queue()
@@ -157,6 +162,10 @@ class RawCaller:
         answer = f"SIP/2.0 200 OK\r\n{lines}\r\nContent-Length: 0\r\n\r\n"
         self._sip.sendto(answer.encode("utf-8", "surrogateescape"), source)
 
+    @property
+    def family(self) -> str:
+        return "IP6" if ":" in self.local else "IP4"
+
     # --- signalling ----------------------------------------------------------------------------
 
     def sdp(
@@ -173,8 +182,8 @@ class RawCaller:
         }  # fmt: skip
         maps = "".join(f"a=rtpmap:{item} {names[item]}\r\n" for item in payloads.split())
         return (
-            f"v=0\r\no=- 1 {self.cseq + 1} IN IP4 {self.local}\r\ns=-\r\n"
-            f"c=IN IP4 {self.local}\r\nt=0 0\r\n"
+            f"v=0\r\no=- 1 {self.cseq + 1} IN {self.family} {self.local}\r\ns=-\r\n"
+            f"c=IN {self.family} {self.local}\r\nt=0 0\r\n"
             f"m=audio {port or self.rtp_port} RTP/AVP {payloads}\r\n{maps}a=ptime:20\r\n"
             + (f"a={direction}\r\n" if direction else "")
             + extra
@@ -196,12 +205,13 @@ class RawCaller:
         branch = branch or f"z9hG4bK{self.random.getrandbits(48):x}"
         self.branch = branch
         text = (
-            f"{method} sip:{self.user}@{self.host}:{self.port} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {self.local}:{self.sip_port};rport;branch={branch}\r\n"
+            f"{method} sip:{self.user}@{bracketed(self.host)}:{self.port} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {bracketed(self.local)}:{self.sip_port};rport;branch={branch}\r\n"
             f"From: {self.from_header};tag={self.from_tag}\r\n"
-            f"To: <sip:{self.user}@{self.host}>{self.to_tag}\r\n"
+            f"To: <sip:{self.user}@{bracketed(self.host)}>{self.to_tag}\r\n"
             f"Call-ID: {self.call_id}\r\nCSeq: {cseq or self.cseq} {method}\r\n"
-            f"Max-Forwards: 70\r\nContact: <sip:a@{self.local}:{self.sip_port}>\r\n{extra}"
+            "Max-Forwards: 70\r\n"
+            f"Contact: <sip:a@{bracketed(self.local)}:{self.sip_port}>\r\n{extra}"
         )
         if body:
             text += f"Content-Type: {kind}\r\n"

@@ -7,7 +7,7 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 
-from tests.fakes.raw_caller import RawCaller, Response
+from tests.fakes.raw_caller import RawCaller, Response, bracketed
 
 
 @dataclass
@@ -26,8 +26,7 @@ class RawPhone(RawCaller):
 
     @property
     def contact(self) -> str:
-        host = f"[{self.local}]" if ":" in self.local else self.local
-        return f"sip:{self.user}@{host}:{self.sip_port}"
+        return f"sip:{self.user}@{bracketed(self.local)}:{self.sip_port}"
 
     def _answer(self, request: str, source: tuple[str, int]) -> None:
         if request.startswith("INVITE "):
@@ -74,12 +73,11 @@ class RawPhone(RawCaller):
         """An answer to the last INVITE."""
         request = self.invites[-1]
         vias = "".join(f"Via: {via}\r\n" for via in re.findall(r"^Via:\s*(.*?)\r", request, re.M))
-        host = f"[{self.local}]" if ":" in self.local else self.local
         head = (
             f"SIP/2.0 {status} {reason}\r\n{vias}From: {_header(request, 'From')}\r\n"
             f"To: {_header(request, 'To')}{';tag=' + self.from_tag if status > 100 else ''}\r\n"
             f"Call-ID: {self.call_id}\r\nCSeq: {_header(request, 'CSeq')}\r\n"
-            f"Contact: <sip:{self.user}@{host}:{self.sip_port}>\r\n{extra}"
+            f"Contact: <{self.contact}>\r\n{extra}"
         )
         if body:
             head += "Content-Type: application/sdp\r\n"
