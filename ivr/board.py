@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ivr.facts.alarms import Alarm, AlarmCleared
 from ivr.facts.call import CallClosed, CallOpened, Dtmf
 from ivr.facts.cases import CaseSealed
 from ivr.facts.judgement import PhraseHit, Verdict
@@ -45,6 +46,8 @@ BoardFact = (
     | Verdict
     | CaseSealed
     | Delivery
+    | Alarm
+    | AlarmCleared
 )
 
 
@@ -75,7 +78,7 @@ class Board:
         self._watchers: list[Watcher] = []
 
     def publish(self, call_id: str, fact: BoardFact) -> None:
-        """Tell every watcher; returns at once."""
+        """Tell every watcher; returns at once. ``call_id`` is empty for what concerns the house."""
         for watcher in self._watchers:
             watcher.put(call_id, fact)
 

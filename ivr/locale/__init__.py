@@ -43,3 +43,9 @@ def digest(*texts: tuple[Language, str]) -> str:
     for language, name in texts:
         total.update(hashlib.sha256(_source(language, name).encode()).digest())
     return total.hexdigest()
+
+
+@cache
+def table(language: Language, name: str) -> Mapping[str, str]:
+    """A file of texts by key: ``table("vi", "alarms.toml")["disk_low"]``."""
+    return tomllib.loads(_source(language, name))

@@ -24,14 +24,17 @@ from ivr.settings.reading import Settings, load, resolve
 from ivr.settings.section import PROJECT_ROOT, Section
 from ivr.settings.trunks import TrunkSettings
 from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
+from ivr.settings.watching import AdmissionSettings, MetricsSettings, WatchSettings
 from ivr.settings.writing import as_toml
 
 __all__ = [
     "PROJECT_ROOT",
+    "AdmissionSettings",
     "CallSettings",
     "EvidenceSettings",
     "LogSettings",
     "MediaSettings",
+    "MetricsSettings",
     "MirrorSettings",
     "RecognitionSettings",
     "RegistrationSettings",
@@ -45,6 +48,7 @@ __all__ = [
     "Subscriber",
     "TrunkSettings",
     "VerdictSettings",
+    "WatchSettings",
     "as_toml",
     "load",
     "resolve",

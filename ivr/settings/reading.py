@@ -26,6 +26,7 @@ from ivr.settings.mirror import MirrorSettings
 from ivr.settings.section import PROJECT_ROOT
 from ivr.settings.trunks import TrunkSettings, check_trunks
 from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
+from ivr.settings.watching import AdmissionSettings, MetricsSettings, WatchSettings
 
 
 class Settings(BaseSettings):
@@ -55,6 +56,9 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     reporting: ReportingSettings = ReportingSettings()
     storage: StorageSettings = StorageSettings()
+    admission: AdmissionSettings = AdmissionSettings()
+    watch: WatchSettings = WatchSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")
