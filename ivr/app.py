@@ -11,7 +11,7 @@ from pathlib import Path
 from ivr.board import Board
 from ivr.clock import Clock, SystemClock
 from ivr.dialogue import menu as voice_menu
-from ivr.dialogue import prompts
+from ivr.dialogue import pin, prompts
 from ivr.dialogue.prompts import Prompt
 from ivr.dialogue.script import Script
 from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
@@ -127,6 +127,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
             SiteLog.open, seals_path(settings), vault, settings.evidence.site, clock
         )
         voices = await asyncio.to_thread(load_voices, settings)
+        await asyncio.to_thread(check_codes, settings)
         spoken_here = voices[settings.call.language]
         concepts = {concept.name for concept in mind.spotter.rulebook.concepts}
         yield House(
@@ -157,10 +158,22 @@ def load_voices(settings: Settings) -> dict[str, dict[str, Prompt]]:
         EnvironmentProblem: a prompt is missing, or is not the listed recording.
     """
     folder = resolve(settings.call.prompts)
-    voices = {language: prompts.load(folder, language) for language in voice_menu.LANGUAGES}
-    for language, found in voices.items():
-        prompts.require(found, voice_menu.wanted(language), language)
+    voices: dict[str, dict[str, Prompt]] = {}
+    for language in voice_menu.LANGUAGES:
+        voices[language] = prompts.load(folder, language)
+        prompts.require(voices[language], voice_menu.wanted(language), language)
     return voices
+
+
+def check_codes(settings: Settings) -> None:
+    """Refuse to start with a menu code that cannot be used.
+
+    Raises:
+        SettingsError: names the file.
+    """
+    for subscriber in settings.subscribers:
+        if subscriber.menu_pin_file is not None:
+            pin.read(subscriber.menu_pin_file)
 
 
 def data_root(settings: Settings) -> Path:

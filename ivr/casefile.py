@@ -110,6 +110,7 @@ class SealedCase:
             is_complete=self.sealed.is_complete,
             seal_sha256=self.sealed.seal_sha256,
             path=str(self.sealed.path),
+            subscriber=self.opened.subscriber,
         )
 
     @property

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from ivr.board import PromptStarted
 from ivr.dialogue import screening
 from ivr.dialogue.screening import HangUp, Plan, Play, PromptPlayed, Started, State, Tick
+from ivr.dialogue.script import WORDS
 from ivr.evidence.canonical import plain
 from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed, Mode
+from ivr.facts.judgement import Level
 from ivr.hearing import OpenCase
 from ivr.media.door import CallDoor
 from ivr.ports import Line
 
 TICK_S = 0.2
-NUDGE_AFTER_S = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,23 +55,23 @@ async def converse(
         mode: as if the call had this mode; None: its own.
         is_announced: the caller was told of the recording already.
     """
-    settings = call.house.settings.call
+    script, settings = call.house.script, call.house.settings.call
     plan = Plan(
-        mode=mode or call.opened.mode,
-        nudge_after_s=NUDGE_AFTER_S,
-        close_after_silence_s=settings.close_after_silence_s,
+        silence_s=settings.close_after_silence_s,
         no_audio_s=settings.no_audio_s,
         max_s=settings.max_s,
     )
-    answered_s = time.monotonic()
-    began = PromptPlayed() if is_announced else Started()
-    state, commands = screening.step(State(), began, plan)
+    await call.note("dialogue", {"version": script.version, "sha256": script.sha256})
+    answered_s, spoke_at_s = time.monotonic(), 0.0
+    began = Started(mode or call.opened.mode, is_announced)
+    state, commands = screening.step(State(), began, script, plan)
     while not call.over.is_set():
         for command in commands:
             match command:
                 case Play():
+                    spoke_at_s = call.leg_now_s
                     await _say(call, command.prompt)
-                    state, commands = screening.step(state, PromptPlayed(), plan)
+                    state, commands = screening.step(state, PromptPlayed(), script, plan)
                     break
                 case HangUp():
                     await call.line.hang_up(command.reason)
@@ -81,9 +82,23 @@ async def converse(
                 call_s=time.monotonic() - answered_s,
                 silent_s=call.silent_s,
                 packetless_s=call.packetless_s,
-                has_spoken=call.has_spoken,
+                heard=heard_so_far(call),
+                has_answered=call.last_word_s > spoke_at_s,
             )
-            state, commands = screening.step(state, tick, plan)
+            state, commands = screening.step(state, tick, script, plan)
+
+
+def heard_so_far(call: RunningCall) -> frozenset[str]:
+    """What a dialogue can ask for: stages and concepts that the caller spoke for themselves (not
+    denied, not told of others), how far the verdict reaches, whether there were words at all."""
+    heard: set[str] = {WORDS} if call.has_spoken else set()
+    for hit in call.listener.hits if call.listener is not None else ():
+        if not hit.negated and not hit.quoted:
+            heard |= {hit.stage.value, hit.concept}
+    level = call.verdict.level if call.verdict is not None else Level.NONE
+    if level is not Level.NONE:
+        heard |= {Level.LIVE.value, level.value}
+    return frozenset(heard)
 
 
 async def _say(call: RunningCall, prompt_id: str) -> None:

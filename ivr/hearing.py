@@ -27,11 +27,13 @@ class LiveLeg:
 
     Args:
         quiet_from_s: end of its last word, or of our last prompt to it.
+        last_word_s: end of its last word; 0: there was none.
     """
 
     ear: Ear
     now_s: float = 0.0
     quiet_from_s: float = 0.0
+    last_word_s: float = 0.0
 
     def feed(self, frame: AudioFrame) -> None:
         """Tap of the door."""
@@ -83,6 +85,12 @@ class OpenCase:
             return self.packetless_s
         return max(0.0, leg.now_s + self.packetless_s - leg.ear.lag_s - leg.quiet_from_s)
 
+    @property
+    def last_word_s(self) -> float:
+        """End of the last word on the caller's leg, on its own clock; 0: there was none."""
+        leg = self.legs.get(self.caller_leg)
+        return leg.last_word_s if leg is not None else 0.0
+
     def we_spoke(self) -> None:
         """Our prompt to the caller ends now: the silence is counted from here."""
         leg = self.legs.get(self.caller_leg)
@@ -129,7 +137,8 @@ async def _hear(case: OpenCase, live: LiveLeg, listener: Listener) -> None:
         async for utterance in live.ear.utterances():
             if utterance.words:
                 case.has_spoken = True
-                live.quiet_from_s = max(live.quiet_from_s, utterance.words[-1].end_s)
+                live.last_word_s = max(live.last_word_s, utterance.words[-1].end_s)
+                live.quiet_from_s = max(live.quiet_from_s, live.last_word_s)
             if utterance.is_final:
                 case.finals.append(utterance)
             _judge(case, utterance, listener)

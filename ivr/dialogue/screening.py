@@ -1,59 +1,58 @@
 """The screening dialogue: (state, event) → (state, commands). Pure, so that it can be replayed.
 
-Answer mode announces the recording, asks who calls, keeps an unknown caller talking, and closes
-with the official line. Listen mode announces and is silent until the call ends.
+What is said, what is listened for and how long is data (``script``); here are only the steps. A
+list of choices takes the first line that fits what was heard in the call so far and whose state
+is not used up: so each question is asked once, and the most telling first.
 """
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from ivr.dialogue.script import NOTHING, WORDS, Choice, Listening, Node, Script
 from ivr.facts.call import Mode
 
 ANNOUNCEMENT = "announcement"
-QUESTION = "question"
-NUDGES = ("nudge_1", "nudge_2")
-CLOSING = "closing"
-
-
-class Phase(StrEnum):
-    """Where the dialogue stands."""
-
-    ANNOUNCING = "announcing"
-    ASKING = "asking"
-    LISTENING = "listening"
-    NUDGING = "nudging"
-    CLOSING = "closing"
-    OVER = "over"
+"""The prompt that says that the call is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to wait. All times in seconds.
+    """What the settings add to the script. All times in seconds.
 
     Args:
-        mode: answer speaks with the caller, listen only announces.
-        nudge_after_s: silence after which an answering agent encourages the caller to go on.
-        close_after_silence_s: silence, after the caller has spoken, that ends an answered call.
+        silence_s: silence after which a caller who has spoken has nothing more to say.
         no_audio_s: time without any packet after which the other side is taken for gone.
         max_s: longest call.
     """
 
-    mode: Mode
-    nudge_after_s: float
-    close_after_silence_s: float
+    silence_s: float
     no_audio_s: float
     max_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    phase: Phase = Phase.ANNOUNCING
-    nudges: int = 0
+    """Where the dialogue stands.
+
+    Args:
+        node: name of the script's state; empty before the start.
+        visits: how often each state was entered.
+        pause_s: of the question that was asked last.
+    """
+
+    node: str = ""
+    is_speaking: bool = False
+    is_over: bool = False
+    pause_s: float | None = None
+    visits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The call was answered."""
+    """The call was answered; ``is_announced``: the caller was told of the recording already."""
+
+    mode: Mode
+    is_announced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +68,16 @@ class Tick:
         call_s: seconds since the call was answered.
         silent_s: seconds since the caller's last word or our last prompt, whichever is later.
         packetless_s: seconds since the last RTP packet from the other side.
-        has_spoken: whether the caller has said anything yet.
+        heard: names of stages, concepts and levels heard in this call, and ``words`` when
+            anything was said at all.
+        has_answered: whether the caller has said anything since our last prompt began.
     """
 
     call_s: float
     silent_s: float
     packetless_s: float
-    has_spoken: bool
+    heard: frozenset[str]
+    has_answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,44 +96,83 @@ class HangUp:
 
 Event = Started | PromptPlayed | Tick
 Command = Play | HangUp
+Step = tuple[State, tuple[Command, ...]]
 
 
-def step(state: State, event: Event, plan: Plan) -> tuple[State, tuple[Command, ...]]:
+def step(state: State, event: Event, script: Script, plan: Plan) -> Step:
     """One step of the dialogue."""
     match event:
         case Started():
-            return replace(state, phase=Phase.ANNOUNCING), (Play(ANNOUNCEMENT),)
+            name = script.starts.get(event.mode, script.starts[Mode.ANSWER])
+            first = script.nodes[name]
+            if event.is_announced and first.then is not None:
+                name = first.then
+            return _enter(state, name, script)
         case PromptPlayed():
-            return _after_prompt(state, plan)
+            return _after_prompt(state, script)
         case Tick():
-            return _tick(state, event, plan)
+            return _tick(state, event, script, plan)
 
 
-def _after_prompt(state: State, plan: Plan) -> tuple[State, tuple[Command, ...]]:
-    if state.phase is Phase.ANNOUNCING and plan.mode is Mode.ANSWER:
-        return replace(state, phase=Phase.ASKING), (Play(QUESTION),)
-    if state.phase is Phase.CLOSING:
-        return replace(state, phase=Phase.OVER), (HangUp("dialogue finished"),)
-    return replace(state, phase=Phase.LISTENING), ()
+def _enter(state: State, name: str, script: Script) -> Step:
+    node = script.nodes[name]
+    visit = state.visits.get(name, 0)
+    entered = replace(
+        state,
+        node=name,
+        visits={**state.visits, name: visit + 1},
+        is_speaking=bool(node.say),
+        pause_s=node.pause_s if node.say else state.pause_s,
+    )
+    if node.say:
+        return entered, (Play(node.say[min(visit, len(node.say) - 1)]),)
+    return entered, ()
 
 
-def _tick(state: State, tick: Tick, plan: Plan) -> tuple[State, tuple[Command, ...]]:
-    if state.phase is Phase.OVER:
+def _after_prompt(state: State, script: Script) -> Step:
+    if state.is_over or not state.is_speaking:
+        return state, ()
+    node = script.nodes[state.node]
+    if node.hang_up is not None:
+        return replace(state, is_over=True, is_speaking=False), (HangUp(node.hang_up),)
+    assert node.then is not None  # the reader lets no other state through
+    return _enter(state, node.then, script)
+
+
+def _tick(state: State, tick: Tick, script: Script, plan: Plan) -> Step:
+    if state.is_over:
         return state, ()
     if tick.packetless_s >= plan.no_audio_s:
-        return replace(state, phase=Phase.OVER), (HangUp("no audio from the other side"),)
-    if state.phase is not Phase.LISTENING:
+        return replace(state, is_over=True), (HangUp("no audio from the other side"),)
+    node = script.nodes.get(state.node)
+    if state.is_speaking or node is None or node.listening is None:
         return state, ()
-    closing = replace(state, phase=Phase.CLOSING), (Play(CLOSING),)
-    if tick.call_s >= plan.max_s:
-        return closing
-    if plan.mode is not Mode.ANSWER:
-        return state, ()
-    if tick.has_spoken and tick.silent_s >= plan.close_after_silence_s:
-        return closing
-    if tick.silent_s >= plan.nudge_after_s and not tick.has_spoken:
-        if state.nudges == len(NUDGES):
-            return closing
-        nudge = NUDGES[state.nudges]
-        return State(Phase.NUDGING, state.nudges + 1), (Play(nudge),)
+    if tick.call_s >= min(plan.max_s, script.longest_s):
+        return _choose(state, script.time_up, tick, script)
+    listening = node.listening
+    if tick.has_answered and tick.silent_s >= (state.pause_s or listening.pause_s):
+        answered = _choose(state, listening.answer, tick, script)
+        if answered[0] is not state:
+            return answered
+    if tick.silent_s >= _patience_s(listening, tick, plan):
+        return _choose(state, listening.silence, tick, script)
     return state, ()
+
+
+def _patience_s(listening: Listening, tick: Tick, plan: Plan) -> float:
+    if WORDS not in tick.heard:
+        return listening.first_word_s
+    return plan.silence_s if listening.silence_s is None else listening.silence_s
+
+
+def _choose(state: State, choices: Sequence[Choice], tick: Tick, script: Script) -> Step:
+    """Go where the first line that fits leads; stay when none does."""
+    heard = tick.heard if WORDS in tick.heard else tick.heard | {NOTHING}
+    for choice in choices:
+        if choice.fits(heard) and not _is_used_up(state, script.nodes[choice.go]):
+            return _enter(state, choice.go, script)
+    return state, ()
+
+
+def _is_used_up(state: State, node: Node) -> bool:
+    return node.times is not None and state.visits.get(node.name, 0) >= node.times

@@ -20,7 +20,8 @@ class CaseSealed:
 
 @dataclass(frozen=True, slots=True)
 class CaseSummary:
-    """One row of ``ivr cases list``."""
+    """One row of ``ivr cases list``; ``subscriber``: whose call it was, or None (an upload, or a
+    case that was entered before this was kept)."""
 
     case_id: str
     mode: Mode
@@ -32,6 +33,7 @@ class CaseSummary:
     is_complete: bool
     seal_sha256: str
     path: str
+    subscriber: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

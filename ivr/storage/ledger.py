@@ -128,8 +128,10 @@ class Ledger:
         label: str | None = None,
         since: datetime | None = None,
         caller: str | None = None,
+        subscriber: str | None = None,
     ) -> list[CaseSummary]:
-        """Cases, newest first; ``caller`` matches any part of the number."""
+        """Cases, newest first; ``caller`` matches any part of the number, ``subscriber`` only the
+        whole of it."""
         query = sa.select(cases).order_by(cases.c.opened_at.desc(), cases.c.case_id.desc())
         if label is not None:
             query = query.where(cases.c.label == label)
@@ -137,6 +139,8 @@ class Ledger:
             query = query.where(cases.c.opened_at >= since)
         if caller is not None:
             query = query.where(cases.c.caller.contains(caller, autoescape=True))
+        if subscriber is not None:
+            query = query.where(cases.c.subscriber == subscriber)
         async with self._database.reading("list its cases") as connection:
             return [to_summary(row) for row in await connection.execute(query.limit(limit))]
 

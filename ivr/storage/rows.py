@@ -28,6 +28,7 @@ def to_summary(row: sa.Row[Any]) -> CaseSummary:
         is_complete=row.is_complete,
         seal_sha256=row.seal_sha256,
         path=row.path,
+        subscriber=row.subscriber,
     )
 
 

@@ -52,6 +52,7 @@ cases = sa.Table(
     sa.Column("is_complete", sa.Boolean, nullable=False),
     sa.Column("seal_sha256", sa.String(64), nullable=False),
     sa.Column("path", sa.Text, nullable=False),
+    sa.Column("subscriber", sa.String(32), index=True),
 )
 
 reports = sa.Table(

@@ -8,12 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import soundfile
-
+from ivr.dialogue import listing
+from ivr.dialogue.sound import as_wav
 from ivr.settings import PROJECT_ROOT
 from ivr.telephony.caller_process import start_caller
 from tests.fakes.raw_caller import tone
@@ -21,29 +21,21 @@ from tests.fakes.raw_caller import tone
 IVR = (sys.executable, "-m", "ivr")
 SUBSCRIBER = "+84900000001"
 START_S = 60.0
-PROMPTS = (
-    *("announcement", "question", "nudge_1", "nudge_2", "closing", "ringback", "alert"),
-    *("bridge_wait", "bridge_no_answer", "bridge_intro", "bridge_intro_unknown", "bridge_joining"),
-    *("bridge_warning", "bridge_warning_filing", "bridge_no_warning", "bridge_reported"),
-    *("bridge_withdrawn", "bridge_caller_gone"),
-)
 HERTZ = {"ringback": 425, "alert": 1700, "bridge_caller_gone": 1100, "bridge_intro_unknown": 1300}
 """Tones by which a test knows prompts apart; all others are 500 Hz."""
 
 
 def write_short_prompts(folder: Path) -> Path:
-    """Prompts of half a second each, so that a test call is not mostly prompts."""
-    listing = []
-    (folder / "vi").mkdir(parents=True)
-    for name in PROMPTS:
-        path = folder / "vi" / f"{name}.wav"
-        soundfile.write(path, tone(HERTZ.get(name, 500), 0.5).astype("int16"), 8000, "PCM_16")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        listing.append(
-            f'[[prompt]]\nid = "{name}"\nlanguage = "vi"\ntext = "{name}"\nvoice = "tone"\n'
-            f'sha256 = "{digest}"\nduration_s = 0.5\n'
-        )
-    (folder / "prompts.toml").write_text("\n".join(listing), encoding="utf-8")
+    """Every prompt as half a second of tone (words of numbers: a tenth), so that a test call is
+    not mostly prompts."""
+    entries = []
+    for entry in listing.read(PROJECT_ROOT / "prompts"):
+        hertz, seconds = HERTZ.get(entry.id, 500), 0.1 if entry.is_word else 0.5
+        content = as_wav(tone(hertz, seconds).astype("int16"))
+        listing.replace_file(entry.path(folder), content)
+        digest = hashlib.sha256(content).hexdigest()
+        entries.append(replace(entry, voice="tone", sha256=digest, duration_s=seconds))
+    listing.write(folder, entries)
     return folder
 
 
@@ -66,6 +58,7 @@ port = 0
 close_after_silence_s = 4.0
 no_audio_s = 3.0
 prompts = "{prompts}"
+dialogue = "{PROJECT_ROOT}/tests/assets/dialogue/short.yaml"
 
 [reporting]
 recipients = "{PROJECT_ROOT}/ivr/demo/recipients.toml"
