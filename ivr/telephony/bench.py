@@ -1,8 +1,10 @@
-"""Figures of the SIP agent on this machine. ``python -m ivr.telephony.bench`` prints JSON lines.
+"""Figures of the SIP agent on this machine. ``python -m ivr.telephony.bench`` prints JSON lines;
+with ``--soak N`` what many calls in a row leave behind.
 
 One worker, real processes, loopback; CPU is the worker process's own, as a share of one core.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -13,13 +15,14 @@ import time
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from ivr.clock import SystemClock
 from ivr.settings import SipSettings
 from ivr.telephony.line import SipLine
 from ivr.telephony.pool import CALLS_PER_WORKER, WorkerPool
+from ivr.telephony.soak import Endpoint, resident_mb, soak
 from ivr.telephony.wav import PROMPT_RATE_HZ
 
 _IDLE_S = 3.0
@@ -28,22 +31,9 @@ _FLOOD = 3000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """Stands for an RTP door; what arrives is thrown away by the kernel."""
-
-    host: str
-    port: int
-
-
 def _cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 
 def _say(name: str, **figures: object) -> None:
@@ -51,12 +41,12 @@ def _say(name: str, **figures: object) -> None:
     sys.stdout.flush()
 
 
-def _write_silence(path: Path) -> None:
+def _write_silence(path: Path, seconds: float = _TALK_S + 4) -> None:
     with wave.open(str(path), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
         sound.setframerate(PROMPT_RATE_HZ)
-        sound.writeframes(bytes(int(2 * PROMPT_RATE_HZ * (_TALK_S + 4))))
+        sound.writeframes(bytes(2 * int(PROMPT_RATE_HZ * seconds)))
 
 
 @asynccontextmanager
@@ -75,7 +65,7 @@ async def _calls(pool: WorkerPool, wav: Path) -> AsyncIterator[list[SipLine]]:
         sink.bind(("127.0.0.1", 0))
         for _ in callers:
             line = await anext(incoming)
-            await line.answer(_Endpoint(*sink.getsockname()))
+            await line.answer(Endpoint(*sink.getsockname()))
             lines.append(line)
         playing = [asyncio.create_task(line.play(wav)) for line in lines]
         try:
@@ -135,7 +125,7 @@ async def _run() -> None:
         before = _cpu_s(pid)
         await asyncio.sleep(_IDLE_S)
         idle = 100 * (_cpu_s(pid) - before) / _IDLE_S
-        _say("idle_worker", cpu_percent=round(idle, 1), resident_mb=_resident_mb(pid))
+        _say("idle_worker", cpu_percent=round(idle, 1), resident_mb=resident_mb(pid))
         with tempfile.TemporaryDirectory() as folder:
             wav = Path(folder) / "silence.wav"
             await asyncio.to_thread(_write_silence, wav)
@@ -147,7 +137,7 @@ async def _run() -> None:
                     "four_calls_with_prompts",
                     calls=len(lines),
                     cpu_percent=round(busy, 1),
-                    resident_mb=_resident_mb(pid),
+                    resident_mb=resident_mb(pid),
                 )
                 answered, each_us = await _flood(pool, "127.0.0.1", busy / 100)
                 _say(
@@ -165,5 +155,23 @@ async def _run() -> None:
         )
 
 
+async def _soak(calls: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        wav = Path(folder) / "silence.wav"
+        await asyncio.to_thread(_write_silence, wav, 0.1)
+        began = time.monotonic()
+        await soak(calls, wav, lambda step: _say("soak", **asdict(step)))
+        _say("soaked", calls=calls, seconds=round(time.monotonic() - began, 1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m ivr.telephony.bench", description=__doc__)
+    parser.add_argument(
+        "--soak", type=int, metavar="N", help="N calls in a row, every fourth bridged, instead"
+    )
+    arguments = parser.parse_args()
+    asyncio.run(_soak(arguments.soak) if arguments.soak else _run())
+
+
 if __name__ == "__main__":
-    asyncio.run(_run())
+    main()

@@ -177,7 +177,8 @@ class WorkerSeat:
     def _consider_relief(self, message: Message) -> None:
         """Idle and past a limit: have a successor ready, then ask the worker to go. It goes only
         if it is idle still."""
-        is_due = (
+        is_used = message["count"] > 0  # or a limit below a fresh worker would never be content
+        is_due = is_used and (
             message["count"] >= self._relief.after_calls
             or message["resident_mb"] > self._relief.above_mb
         )
