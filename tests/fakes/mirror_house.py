@@ -1,0 +1,125 @@
+"""One `ivr serve` that takes mirrored calls, for several tests: support for flow tests."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ivr.settings import PROJECT_ROOT
+from tests.fakes.serving_house import IVR, settings_text
+
+BASIS = "Test order 1/2026; nobody's calls"
+MIRROR = f"""
+[mirror]
+enabled = true
+lawful_basis = "{BASIS}"
+port = 0
+pair_wait_s = 1.0
+
+[recognition]
+second_pass = "off"
+"""
+START_S = 60.0
+
+
+@dataclass
+class MirrorHouse:
+    """The process, its log and its cases."""
+
+    process: subprocess.Popen[str]
+    data: Path
+    lines: list[str] = field(default_factory=list)
+    port: int = 0
+    reader: threading.Thread = field(default_factory=threading.Thread)
+
+    @classmethod
+    def start(cls, folder: Path, extra: str = "") -> "MirrorHouse":
+        data, settings = folder / "data", folder / "ivr.toml"
+        text = settings_text(data, PROJECT_ROOT / "prompts", MIRROR + extra)
+        settings.write_text(text, encoding="utf-8")
+        process = subprocess.Popen(
+            [*IVR, "--settings", str(settings), "serve"],
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        house = cls(process, data)
+        house.reader = threading.Thread(target=house._read, daemon=True)
+        house.reader.start()
+        deadline = time.monotonic() + START_S
+        while not house.port:
+            assert process.poll() is None, "\n".join(house.lines)
+            assert time.monotonic() < deadline, "\n".join(house.lines)
+            time.sleep(0.05)
+        return house
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip())
+            if line.startswith("Taking mirrored calls on sip:"):
+                self.port = int(line.split(" (")[0].rpartition(":")[2])
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(30)
+        finally:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+            self.reader.join(10)
+            assert self.process.stderr is not None
+            self.process.stderr.close()
+        return code
+
+    def case_of(self, sip_call_id: str) -> Path | None:
+        """The case that a mirrored call became, once it has begun."""
+        for path in self.data.glob("cases/*/opened.json"):
+            if json.loads(path.read_bytes())["call"]["sip_call_id"] == sip_call_id:
+                return path.parent
+        return None
+
+    async def sealed(self, sip_call_id: str, seconds: float = 60.0) -> Path:
+        """The same, once it is sealed."""
+
+        def found() -> Path | None:
+            case = self.case_of(sip_call_id)
+            return case if case is not None and (case / "manifest.jws").exists() else None
+
+        case: Path = await self.until(found, seconds)
+        return case
+
+    async def until(self, what: Callable[[], Any], seconds: float = 30.0) -> Any:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := what():
+                return found
+            if self.process.poll() is not None:
+                break
+            await asyncio.sleep(0.05)
+        raise AssertionError("it did not happen; the log says:\n" + "\n".join(self.lines[-30:]))
+
+
+def journal(case: Path) -> list[dict[str, Any]]:
+    lines = (case / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def noted(case: Path, event: str) -> list[dict[str, Any]]:
+    """Facts of every such event."""
+    return [entry["facts"] for entry in journal(case) if entry["event"] == event]
+
+
+def derived(case: Path, name: str) -> Any:
+    return json.loads((case / "derived" / name).read_text(encoding="utf-8"))
