@@ -68,6 +68,8 @@ class _AvDecoder:
     def decode(self, payload: bytes) -> Samples:
         """Samples at 8000 Hz; fewer, or none, where the payload is damaged."""
         parts: list[Samples] = []
+        if not payload:  # libavcodec would take it for the end of the stream
+            return _NOTHING
         try:
             for frame in self._context.decode(av.Packet(payload)):
                 samples = frame.to_ndarray().reshape(-1)
@@ -77,7 +79,7 @@ class _AvDecoder:
         except av.FFmpegError:  # strangers choose what arrives here; the rest of the leg goes on
             return _NOTHING
         joined = np.concatenate(parts) if parts else _NOTHING
-        if self._halver is not None:
+        if self._halver is not None and len(joined):
             joined = self._halver.halve(joined[: len(joined) // 2 * 2])
         return joined[: LONGEST_PACKET_S * RATE_HZ]
 

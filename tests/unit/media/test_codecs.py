@@ -122,3 +122,15 @@ def test_damaged_payloads_never_raise_and_never_last_long(name: str, payloads: l
         samples = decoder.decode(name, 8000, 1, payload)
         assert samples.dtype == np.dtype("<i2")
         assert len(samples) <= LONGEST_PACKET_S * RATE_HZ
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_damaged_packet_does_not_end_the_stream(name: str) -> None:
+    coded = read(name)
+    decoder = LegDecoder()
+    size = RATE_HZ * coded.ptime_ms // 1000
+    encoding = coded.encoding.upper()
+    for damage in (b"", b"\x00", b"\xff" * 7, coded.payloads[0][:-5]):
+        decoder.decode(encoding, coded.clock_hz, 1, damage)
+    tail = coded.payloads[-20:]
+    assert {len(decoder.decode(encoding, coded.clock_hz, 1, each)) for each in tail} == {size}
