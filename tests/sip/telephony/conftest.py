@@ -1,5 +1,7 @@
 """Real worker processes and real sockets for every test in this folder."""
 
+import subprocess
+import sys
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -67,3 +69,28 @@ def answer(desk: Desk, door: UdpDoor) -> Answer:
         return line, facts
 
     return take
+
+
+_TIMERS: "list[subprocess.Popen[str]]" = []
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Session timers take more than a minute: begin with them, if they are to be tested."""
+    if any("session_timers" in getattr(item, "fixturenames", ()) for item in session.items):
+        program = (sys.executable, "-m", "tests.fakes.session_timers")
+        _TIMERS.append(subprocess.Popen(program, stdout=subprocess.PIPE, text=True))
+
+
+def pytest_unconfigure() -> None:
+    """Nothing outlives the tests."""
+    for process in _TIMERS:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@pytest.fixture
+def session_timers() -> "subprocess.Popen[str]":
+    """The program ``tests.fakes.session_timers``, begun when the tests were collected."""
+    return _TIMERS[0]
