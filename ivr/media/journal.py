@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ivr.errors import MediaError
 from ivr.facts.audio import WireLog
@@ -12,7 +12,7 @@ from ivr.media import pcapng
 from ivr.media.datagrams import Address, Flow
 from ivr.media.sockets import Arrival
 from ivr.media.wire_format import SOFTWARE, side_interfaces
-from ivr.media.wire_writer import Trouble, WireLogWriter
+from ivr.media.wire_writer import Trouble
 
 FOREIGN_PER_S: Final = 20
 """Packets of strangers written a second and side; beyond that they are counted only, so that a
@@ -54,10 +54,23 @@ class _Interface:
         return self.in_second <= self.cap
 
 
+class LogWriter(Protocol):
+    """Where the blocks of a log go; ``WireLogWriter`` puts them on disk."""
+
+    @property
+    def trouble(self) -> Trouble | None: ...
+
+    def append(self, block: bytes, packet_at_ns: int | None = None) -> bool: ...
+
+    def note(self, name: str, members: Mapping[str, Any]) -> bool: ...
+
+    def close(self) -> WireLog: ...
+
+
 class Journal:
     """Wraps datagrams for the wire log and keeps the flood of strangers out of it."""
 
-    def __init__(self, writer: WireLogWriter) -> None:
+    def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
         self._flows: dict[tuple[Address, Address], Flow] = {}
         self._interfaces: list[_Interface] = []

@@ -13,15 +13,12 @@ from ivr.facts.call import LegName, MediaAgreed
 from ivr.media.journal import Journal
 from ivr.media.side import Side
 from ivr.media.wire_door import WireDoor
-from ivr.media.wire_writer import Trouble, WireLogWriter
+from ivr.media.wire_writer import Trouble
 from ivr.settings import MediaSettings
 
 
-class _Nowhere(WireLogWriter):
-    """Takes blocks and keeps none."""
-
-    def __init__(self) -> None:
-        """No file, no thread, no queue."""
+class _Nowhere:
+    """Takes blocks and keeps none: no file, no thread, no queue."""
 
     @property
     def trouble(self) -> Trouble | None:
