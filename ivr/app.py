@@ -37,10 +37,12 @@ from ivr.spotting.rulebook import Rulebook
 from ivr.spotting.spotter import Spotter
 from ivr.storage.ledger import Ledger
 from ivr.telemetry import logger
-from ivr.telephony.pool import WorkerPool
+from ivr.telephony.pool import CALLS_PER_WORKER, WorkerPool
 from ivr.telephony.protected import Protected
 from ivr.telephony.trunks import Trunks
 from ivr.verdict.judge import SequenceJudge
+from ivr.watch.alarms import Alarms
+from ivr.watch.capacity import Capacity
 
 VIETNAM = timezone(timedelta(hours=7))
 SECOND_NICENESS = 7  # behind live recognition at 5, but not so far that a busy machine starves it
@@ -130,11 +132,14 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
         await asyncio.to_thread(check_codes, settings)
         spoken_here = voices[settings.call.language]
         concepts = {concept.name for concept in mind.spotter.rulebook.concepts}
+        board = Board()
         yield House(
             settings=settings,
             settings_sha256=settings_digest(settings),
             clock=clock,
-            board=Board(),
+            board=board,
+            alarms=Alarms(board, clock),
+            capacity=capacity_of(settings, vault, mind),
             mind=mind,
             prompts=spoken_here,
             voices=voices,
@@ -149,6 +154,20 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
             compose=composer(settings, recipients, clock),
             log=logger("ivr.journey"),
         )
+
+
+def capacity_of(settings: Settings, vault: Path, mind: Mind) -> Capacity:
+    """How many calls this installation takes, and when it takes none."""
+    holds = CALLS_PER_WORKER * settings.sip.workers
+    if settings.mirror.enabled:
+        holds += settings.mirror.max_sessions
+    return Capacity(
+        vault,
+        max_calls=settings.admission.max_calls or holds,
+        max_lag_s=settings.recognition.max_lag_s,
+        min_free_mb=settings.media.min_free_mb,
+        lag_s=mind.recognition.lag_s,
+    )
 
 
 def load_voices(settings: Settings) -> dict[str, dict[str, Prompt]]:
@@ -254,13 +273,12 @@ async def open_mirror(house: House) -> AsyncIterator[RecordingServer | None]:
     if not settings.mirror.enabled:
         yield None
         return
-    longest_lag_s = settings.recognition.max_lag_s
     server = RecordingServer(
         settings.mirror,
         decodes,
         name=settings.sip.user_agent,
         retry_after_s=settings.sip.retry_after_s,
-        is_well=lambda: house.mind.recognition.lag_s() <= longest_lag_s,
+        is_well=lambda: house.capacity.refusal() is None,
     )
     async with server:
         yield server

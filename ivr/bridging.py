@@ -111,6 +111,7 @@ async def _follow(bridged: Bridge) -> None:
         match fact:
             case MediaAgreed():
                 bridged.side.agree(fact)
+                call.directions[LegName.CALLEE] = fact.direction
                 await call.note("the subscriber's media agreed", {"media": plain(fact)})
             case Dtmf():
                 call.house.board.publish(call.opened.call_id, fact)
@@ -119,6 +120,7 @@ async def _follow(bridged: Bridge) -> None:
                     bridged.keys.put_nowait(fact.digit)
             case CallClosed():
                 bridged.over.set()
+                call.directions.pop(LegName.CALLEE, None)
                 await call.note("the subscriber's line closed", plain(fact))
 
 

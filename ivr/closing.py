@@ -18,6 +18,7 @@ from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.seal import seal
+from ivr.facts.alarms import AlarmCode
 from ivr.facts.audio import Recording, WireLog
 from ivr.facts.call import OUR_VOICE, CallClosed, LegName
 from ivr.facts.judgement import Verdict
@@ -91,9 +92,19 @@ async def close_case(
     house.board.publish(folder.case_id, verdict)
     with step(folder.case_id, "file", house):
         case = await asyncio.to_thread(read_case, sealed.path)
+        count(case, house)
         await file_case(case, house)
     house.board.publish(folder.case_id, sealed)
     return case
+
+
+def count(case: SealedCase, house: House) -> None:
+    """Into the metrics; a case that could not be sealed before is no alarm any more."""
+    told = case.summary
+    outcome = "sealed" if told.is_complete else "incomplete"
+    house.metrics.calls.labels(told.mode.value, outcome).inc()
+    house.metrics.verdicts.labels(told.mode.value, case.verdict.label.value).inc()
+    house.alarms.clear(AlarmCode.CASE_UNSEALED, told.case_id)
 
 
 async def file_case(case: SealedCase, house: House) -> tuple[str, ...]:

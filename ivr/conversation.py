@@ -2,20 +2,22 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ivr.board import PromptStarted
 from ivr.dialogue import screening
 from ivr.dialogue.screening import HangUp, Plan, Play, PromptPlayed, Started, State, Tick
 from ivr.dialogue.script import WORDS
 from ivr.evidence.canonical import plain
-from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed, Mode
+from ivr.facts.call import Blame, CallClosed, Dtmf, LegName, MediaAgreed, Mode
 from ivr.facts.judgement import Level
 from ivr.hearing import OpenCase
 from ivr.media.door import CallDoor
 from ivr.ports import Line
 
 TICK_S = 0.2
+OWN_LEG = {LegName.CALLEE: LegName.AGENT_TO_CALLEE}
+"""What we send to whom; everybody else hears ``agent``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +26,22 @@ class RunningCall(OpenCase):
 
     line: Line
     door: CallDoor
+    directions: dict[LegName, str] = field(default_factory=dict)  # as answered by us
+
+    @property
+    def expected(self) -> tuple[LegName, ...]:
+        """What is agreed upon: legs on hold, and sides not yet answered, may be silent."""
+        expected: list[LegName] = []
+        for leg, direction in self.directions.items():
+            if direction in ("sendrecv", "recvonly"):
+                expected.append(leg)
+            if direction in ("sendrecv", "sendonly"):
+                expected.append(OWN_LEG.get(leg, LegName.AGENT))
+        return tuple(expected)
+
+    async def end(self, reason: str) -> None:
+        await self.note("ended", {"reason": reason})
+        await self.line.hang_up(reason)
 
 
 async def follow(call: RunningCall) -> None:
@@ -32,6 +50,7 @@ async def follow(call: RunningCall) -> None:
         match fact:
             case MediaAgreed():
                 call.door.agree(fact)
+                call.directions[call.caller_leg] = fact.direction
                 await call.note("media agreed", {"media": plain(fact)})
             case Dtmf():
                 call.house.board.publish(call.opened.call_id, fact)

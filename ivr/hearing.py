@@ -6,7 +6,8 @@ in the middle of a call. One listener and one judge hear all legs of a call toge
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,6 +20,7 @@ from ivr.facts.judgement import Verdict
 from ivr.facts.speech import MissedSpan, Utterance
 from ivr.house import House
 from ivr.ports import Ear, Listener, TappedDoor
+from ivr.telephony.admission import NO_ACK
 
 
 @dataclass(slots=True)
@@ -61,6 +63,16 @@ class OpenCase:
     hearers: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
+    def expected(self) -> tuple[LegName, ...]:
+        """Legs that should bring packets now."""
+        return ()
+
+    async def end(self, reason: str) -> None:
+        """End the call; what was recorded is sealed."""
+        await self.note("ended", {"reason": reason})
+        self.over.set()
+
+    @property
     def caller_leg(self) -> LegName:
         """The leg that the call came with: the caller's, or a conference's."""
         return next(leg for leg in self.opened.legs if leg not in OUR_VOICE)
@@ -100,6 +112,20 @@ class OpenCase:
     async def note(self, event: str, facts: Mapping[str, object] | None = None) -> None:
         """Into the journal, without holding the event loop."""
         await asyncio.to_thread(self.folder.record, event, facts)
+
+
+@contextmanager
+def on_watch(case: OpenCase) -> Iterator[None]:
+    """While its call runs, a case is looked after; at the end its figures are counted."""
+    house, call_id = case.house, case.opened.call_id
+    house.running[call_id] = case
+    try:
+        yield
+    finally:
+        del house.running[call_id]
+        house.metrics.count_packets(case.door.stats())
+        if case.closed is not None and case.closed.reason == NO_ACK:
+            house.tally[NO_ACK] += 1
 
 
 def listen_to(case: OpenCase, leg: LegName, tasks: asyncio.TaskGroup) -> None:
@@ -154,6 +180,8 @@ def _judge(case: OpenCase, utterance: Utterance, listener: Listener) -> None:
     new = listener.hear(utterance)
     for hit in new:
         publish(hit)
+        if (leg := case.legs.get(hit.leg)) is not None:
+            case.house.metrics.hit_delay.observe(max(0.0, leg.now_s - hit.end_s))
     if not new and not utterance.is_final:
         return
     words = case.finals if utterance.is_final else [*case.finals, utterance]

@@ -20,7 +20,7 @@ from ivr.evidence.site_log import SiteLog
 from ivr.facts.call import CallOpened, LegName
 from ivr.facts.reports import CaseFacts, Report
 from ivr.media.door import CallDoor
-from ivr.ports import Judge
+from ivr.ports import Judge, WatchedCase
 from ivr.recognition.client import Recognition
 from ivr.recognition.model import ModelInfo
 from ivr.reporting.dispatcher import Dispatcher
@@ -28,7 +28,11 @@ from ivr.settings import Settings, Subscriber
 from ivr.spotting.spotter import Spotter
 from ivr.storage.ledger import Ledger
 from ivr.telephony.protected import Protected
+from ivr.telephony.sources import SourceTable
 from ivr.telephony.trunks import Trunks
+from ivr.watch.alarms import Alarms
+from ivr.watch.capacity import Capacity
+from ivr.watch.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,10 @@ class House:
         protected: whom a report must never name: the subscribers and our own lines.
         tally: counts since the start of what leaves no case, by name.
         pins: wrong codes of the voice menu, counted for each access number.
+        capacity: whether a call would be taken now.
+        alarms: what is wrong now.
+        running: cases whose call runs, by call id.
+        sources: addresses whose calls the house refused.
     """
 
     settings: Settings
@@ -83,6 +91,11 @@ class House:
     protected: Protected
     compose: Callable[[CaseFacts], tuple[Report, ...]]
     log: structlog.stdlib.BoundLogger
+    capacity: Capacity
+    alarms: Alarms
+    metrics: Metrics = field(default_factory=Metrics)
+    running: dict[str, WatchedCase] = field(default_factory=dict)
+    sources: SourceTable = field(default_factory=SourceTable)
     tally: Counter[str] = field(default_factory=Counter)
     pins: PinGate = field(default_factory=PinGate)
 
@@ -90,6 +103,11 @@ class House:
     def subscribers(self) -> dict[str, Subscriber]:
         """Subscribers by access number."""
         return {subscriber.access: subscriber for subscriber in self.settings.subscribers}
+
+    def count_refusal(self, reason: str, address: str) -> None:
+        """A call was refused; ``address``: where it came from."""
+        self.metrics.refused.labels(reason).inc()
+        self.sources.count(address)
 
     def describe(self, case: SealedCase) -> CaseFacts:
         """What a report or a receipt may say of a case, with the rulebook's words for it."""

@@ -5,7 +5,6 @@ INVITE → admit → open the case → open the door → answer → follow, hear
 """
 
 import asyncio
-import shutil
 from functools import partial
 
 from ulid import ULID
@@ -16,9 +15,10 @@ from ivr.closing import Heard, close_case
 from ivr.conversation import RunningCall, converse, follow
 from ivr.errors import IvrError
 from ivr.evidence.case_folder import CaseFolder
+from ivr.facts.alarms import AlarmCode
 from ivr.facts.call import CallOpened, LegName, Mode
 from ivr.faults import report
-from ivr.hearing import last_words, listen_to, stop_hearing
+from ivr.hearing import last_words, listen_to, on_watch, stop_hearing
 from ivr.house import House
 from ivr.menu import menu_wanted, serve_menu
 from ivr.ports import Line
@@ -54,7 +54,8 @@ async def screen_call(line: Line, house: House) -> SealedCase | None:
             opened = open_call(line, subscriber, house)
         call = await start_recording(line, opened, house)
         try:
-            await run_call(call)
+            with on_watch(call):
+                await run_call(call)
         except Exception as problem:  # noqa: BLE001 - whatever it was: what is recorded is sealed
             report(problem, "call.broken", opened.call_id, house)
             call.is_deaf = True
@@ -63,32 +64,34 @@ async def screen_call(line: Line, house: House) -> SealedCase | None:
         return await seal_call(call)
     except Exception as problem:  # noqa: BLE001 - one call's fault must not end the others
         report(problem, "call.failed", opened.call_id, house)
+        house.alarms.raise_(AlarmCode.CASE_UNSEALED, opened.call_id)
+        house.metrics.calls.labels(opened.mode.value, "failed").inc()
         return None
 
 
 async def admit(line: Line, house: House) -> Subscriber | None:
     """Whose call this is, or None after refusing it."""
     subscriber = house.subscribers.get(line.offer.access)
+    origin = house.trunks.origin(line.offer)
+    source = origin.address or line.offer.source[0]
     if subscriber is None:
         house.log.info("call.refused", why="unknown access number", pii_access=line.offer.access)
+        house.count_refusal("unknown_access", source)
         await line.refuse(404, "Not Found")
         return None
-    free_mb = (await asyncio.to_thread(shutil.disk_usage, house.vault)).free // 2**20
-    if free_mb < house.settings.media.min_free_mb:
-        house.log.error("call.refused", why="too little free disk", free_mb=free_mb)
-        await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
-        return None
-    lag_s = house.mind.recognition.lag_s()
-    if lag_s > house.settings.recognition.max_lag_s:
-        house.log.error("call.refused", why="recognition lags behind", lag_s=round(lag_s, 1))
-        await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
-        return None
-    origin = house.trunks.origin(line.offer)
-    if not house.trunks.admit(origin, line):
-        house.log.warning("call.refused", why="the trunk has all its calls", trunk=origin.trunk)
-        await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
-        return None
-    return subscriber
+    await house.capacity.measure()
+    refusal = house.capacity.refusal()
+    if refusal is not None:
+        reason, detail = refusal.cause.value, refusal.detail
+    elif not house.trunks.admit(origin, line):
+        reason, detail = "trunk", origin.trunk
+    else:
+        house.capacity.enter(line)
+        return subscriber
+    house.log.warning("call.refused", why=reason, detail=detail)
+    house.count_refusal(reason, source)
+    await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
+    return None
 
 
 def open_call(line: Line, subscriber: Subscriber, house: House) -> CallOpened:

@@ -64,6 +64,11 @@ class MirroredCall(OpenCase):
         )
 
 
+    async def end(self, reason: str) -> None:
+        await self.note("ended", {"reason": reason})
+        self.line.hang_up(reason)
+
+
 async def negotiate(call: MirroredCall, offer: Negotiation, tasks: asyncio.TaskGroup) -> None:
     """Open what is offered, close what is gone, then answer."""
     await keep(call, offer.message)

@@ -8,7 +8,6 @@ without a stated lawful basis, and why every case repeats it.
 """
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
@@ -21,9 +20,10 @@ from ivr.errors import IvrError
 from ivr.evidence.canonical import plain
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.layout import ORIGINAL
+from ivr.facts.alarms import AlarmCode
 from ivr.facts.call import CallClosed, Caller, CallOpened, LegName, Mode
 from ivr.faults import report
-from ivr.hearing import last_words, stop_hearing
+from ivr.hearing import last_words, on_watch, stop_hearing
 from ivr.house import House
 from ivr.media.mirror_door import MirrorDoor
 from ivr.media.payloads import CLOCKS_HZ, COMFORT_NOISE
@@ -79,7 +79,8 @@ async def record(
     try:
         call = await start_recording(line, opened, cast, house)
         try:
-            await run_call(call, first, facts)
+            with on_watch(call):
+                await run_call(call, first, facts)
         except Exception as problem:  # noqa: BLE001 - whatever it was: what is recorded is sealed
             report(problem, "mirror.broken", opened.call_id, house)
             call.is_deaf = True
@@ -88,19 +89,20 @@ async def record(
         return await seal_call(call)
     except Exception as problem:  # noqa: BLE001 - one call's fault must not end the others
         report(problem, "mirror.failed", opened.call_id, house)
+        house.alarms.raise_(AlarmCode.CASE_UNSEALED, opened.call_id)
+        house.metrics.calls.labels(opened.mode.value, "failed").inc()
         return None
 
 
 async def admit(line: MirrorLine, house: House) -> bool:
     """Whether there is room to record and recognise; else 503 with Retry-After."""
-    free_mb = (await asyncio.to_thread(shutil.disk_usage, house.vault)).free // 2**20
-    lag_s = house.mind.recognition.lag_s()
-    if free_mb < house.settings.media.min_free_mb:
-        house.log.error("mirror.refused", why="too little free disk", free_mb=free_mb)
-    elif lag_s > house.settings.recognition.max_lag_s:
-        house.log.error("mirror.refused", why="recognition lags behind", lag_s=round(lag_s, 1))
-    else:
+    await house.capacity.measure()
+    refusal = house.capacity.refusal()
+    if refusal is None:
+        house.capacity.enter(line)
         return True
+    house.count_refusal(refusal.cause, line.source[0])
+    house.log.error("mirror.refused", why=refusal.cause, detail=refusal.detail)
     line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
     return False
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ivr.facts.audio import AudioFrame, LegStats, WireLog
-from ivr.facts.call import CallClosed, Dtmf, Identity, LegName, MediaAgreed, Pickup
+from ivr.facts.call import CallClosed, CallOpened, Dtmf, Identity, LegName, MediaAgreed, Pickup
 from ivr.facts.judgement import PhraseHit, Verdict
 from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Report
 from ivr.facts.speech import MissedSpan, Utterance
@@ -118,8 +118,25 @@ class Line(Protocol):
         """Facts in order; ends after ``CallClosed``."""
 
 
+class WireTrouble(Protocol):
+    """Why packets of a call are not all on the disk."""
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def unlogged(self) -> int: ...
+
+    @property
+    def is_over(self) -> bool: ...
+
+
 class TappedDoor(Protocol):
     """What hearing needs of any RTP door, whoever stands behind it."""
+
+    @property
+    def trouble(self) -> WireTrouble | None:
+        """Set from the moment something could not be logged; stays set for this call."""
 
     def tap(self, leg: LegName, sink: FrameSink) -> None:
         """Decoded frames of a leg, in order, from now on."""
@@ -144,6 +161,27 @@ class Door(TappedDoor, Protocol):
 
     def agree(self, media: MediaAgreed) -> None:
         """Learn, or learn anew after a re-INVITE, who may send and where to pass it on."""
+
+
+class WatchedCase(Protocol):
+    """A case whose call runs, as the watch sees it."""
+
+    @property
+    def opened(self) -> CallOpened: ...
+
+    @property
+    def door(self) -> TappedDoor: ...
+
+    @property
+    def expected(self) -> tuple[LegName, ...]:
+        """Legs that should bring packets now: agreed upon, and not on hold."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """As it stands now."""
+
+    async def end(self, reason: str) -> None:
+        """End the call; what was recorded is sealed."""
 
 
 class Ear(Protocol):

@@ -18,6 +18,9 @@ MEDIA_TIMEOUT_S = 0.5
 be answered in the ACK) is ended: nothing could be recorded."""
 
 
+NO_ACK = "no ACK for our answer"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A final answer of ours."""
@@ -70,7 +73,7 @@ def overdue(progress: Progress, now_ns: int, ack_timeout_s: float) -> Overdue | 
         return Overdue("nobody answered", False) if waited_s > SETUP_TIMEOUT_S else None
     if not progress.confirmed_ns:
         waited_s = (now_ns - progress.answered_ns) / 1e9
-        return Overdue("no ACK for our answer", True) if waited_s > ack_timeout_s else None
+        return Overdue(NO_ACK, True) if waited_s > ack_timeout_s else None
     waited_s = (now_ns - progress.confirmed_ns) / 1e9
     if not progress.is_media_agreed and waited_s > MEDIA_TIMEOUT_S:
         return Overdue("no media was agreed: our offer got no answer", True)
