@@ -1,6 +1,7 @@
 """Streams that end at the door: legs come and go, RTCP is answered, strangers stay outside."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from ivr.media.side import Endpoint
 from ivr.media.sockets import open_pair
 from ivr.settings import MediaSettings
 from tests.fakes.rtp_calls import agreed, received
-from tests.fakes.rtp_sender import HERE, packets, strongest_hz, tone, udp_socket
+from tests.fakes.rtp_sender import HERE, coded_packets, packets, strongest_hz, tone, udp_socket
 
 NOBODY = ("127.0.0.1", 0)
 PITCH = {LegName.CALLER: 440.0, LegName.CALLEE: 1000.0}
@@ -201,3 +202,45 @@ async def test_the_door_reports_to_where_the_streams_reports_come_from(
     later = struct.unpack_from("!xBHIII", reports[1])[4]
     assert later == 2  # nothing was lost since
     assert wire.path.read_bytes().count(first) == 1  # what we send is in the log too
+
+
+async def test_a_stream_is_locked_to_its_source_whoever_shares_its_address(
+    tmp_path: Path,
+) -> None:
+    door = await open_door(tmp_path)
+    leg = LegName.CALLER
+    endpoint = await door.add_stream(leg)
+    with udp_socket() as sender, udp_socket() as neighbour:
+        door.agree(leg, media(sender.getsockname()))
+        sender.sendto(stream(leg)[0], way(endpoint))
+        await until(lambda: accepted(door, leg) == 1)
+        for data in stream(LegName.CALLEE):
+            neighbour.sendto(data, way(endpoint))
+        await until(lambda: door.stats()[0].foreign == len(stream(LegName.CALLEE)))
+        door.agree(leg, media(sender.getsockname()))  # a refresh does not open the lock
+        neighbour.sendto(stream(leg)[1], way(endpoint))
+        sender.sendto(stream(leg)[1], way(endpoint))
+        await until(lambda: accepted(door, leg) == 2)
+    (recording,) = write_recordings(await door.close(), tmp_path)
+    assert recording.samples == 2 * 160
+    assert recording.stats.foreign == len(stream(LegName.CALLEE)) + 1
+
+
+async def test_wideband_over_ipv6_is_heard_and_recorded(tmp_path: Path) -> None:
+    door = await MirrorDoor.open(tmp_path, MediaSettings(bind="::1"), call_id="01SIX")
+    leg = LegName.CALLER
+    frames: list[AudioFrame] = []
+    endpoint = await door.add_stream(leg)
+    door.tap(leg, frames.append)
+    coded = coded_packets([bytes(160)] * 25, ptime_ms=20, payload_type=9)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+        sender.bind(("::1", 0))
+        host, port = sender.getsockname()[:2]
+        door.agree(leg, agreed((host, port), NOBODY, payload_types={9: ("G722", 8000)}))
+        for packet in coded:
+            sender.sendto(pack_rtp(packet), way(endpoint))
+        await until(lambda: accepted(door, leg) == len(coded))
+    (recording,) = write_recordings(await door.close(), tmp_path)
+    assert recording.samples == 25 * 160
+    assert recording.rate_hz == 8000
+    assert b"".join(frame.pcm for frame in frames) == recording.path.read_bytes()[44:]

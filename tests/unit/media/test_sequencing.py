@@ -134,3 +134,40 @@ def test_a_reset_clock_does_not_count_as_jitter() -> None:
     jitter.feed(0, 0, 0)
     jitter.feed(0, 3_000_000_000, FRAME_NS)
     assert jitter.ms == 0.0
+
+
+def changed(*stream: tuple[int, int, int, int]) -> list[tuple[int, bool]]:
+    """(number, time stamp, clock rate, milliseconds of arrival) → (offset, anchored anew)."""
+    clock = LegClock(8000)
+    return [
+        clock.place(0, packet(number, stamp), ms * 1_000_000, 160, hz)
+        for number, stamp, hz, ms in stream
+    ]
+
+
+def test_a_clock_of_16000_counts_two_for_a_sample() -> None:
+    assert changed((0, 0, 16000, 0), (1, 320, 16000, 20), (5, 1600, 16000, 100)) == [
+        (0, False),
+        (160, False),
+        (800, False),
+    ]
+
+
+def test_at_a_change_of_the_clock_rate_the_next_packet_follows_the_last() -> None:
+    line = changed((0, 0, 8000, 0), (1, 999_999, 16000, 55), (2, 1_000_319, 16000, 60))
+    assert line == [(0, False), (160, False), (320, False)]
+
+
+def test_at_a_change_after_a_loss_or_a_pause_arrival_decides() -> None:
+    assert changed((0, 0, 8000, 0), (2, 999_999, 16000, 40))[1] == (320, True)
+    assert changed((0, 0, 8000, 0), (1, 999_999, 16000, 500))[1] == (4000, True)
+
+
+def test_jitter_is_kept_over_a_change_of_the_clock_rate() -> None:
+    jitter = Jitter(8000)
+    for n in range(400):
+        jitter.feed(0, n * 160, n * FRAME_NS + (n % 2) * 10_000_000)
+    for n in range(400, 402):
+        jitter.feed(0, n * 320, n * FRAME_NS, 16000)
+    assert 9.0 < jitter.ms <= 10.0
+    assert jitter.units == round(jitter.ms * 16)
