@@ -1,5 +1,6 @@
 """UDP sockets of the door: an even port for RTP, the next one for RTCP (RFC 3550 section 11)."""
 
+import errno
 import itertools
 import socket
 import struct
@@ -130,6 +131,7 @@ def open_pair(host: str, port_min: int = 0, port_max: int = 0) -> PortPair:
         try:
             rtp = Port(host, number)
         except OSError as problem:
+            _require_descriptors(problem)
             cause = problem
             continue
         if rtp.address[1] % 2:  # the system's choice; RTP wants an even one
@@ -138,14 +140,25 @@ def open_pair(host: str, port_min: int = 0, port_max: int = 0) -> PortPair:
         try:
             return PortPair(rtp, Port(host, rtp.address[1] + 1))
         except OSError as problem:
-            cause = problem
             rtp.close()
+            _require_descriptors(problem)
+            cause = problem
     where = f"{port_min}–{port_max}" if port_min else "any"
     raise EnvironmentProblem(
         f"No pair of UDP ports is free for RTP on {host} (ports: {where}).",
         why=(cause.strerror or str(cause)) if cause else "no even port was found",
         remedy="Widen media.port_min and media.port_max (four ports a call), check media.bind.",
     ) from cause
+
+
+def _require_descriptors(problem: OSError) -> None:
+    if problem.errno in {errno.EMFILE, errno.ENFILE}:
+        raise EnvironmentProblem(
+            "No more sockets can be opened for RTP.",
+            why=problem.strerror or str(problem),
+            remedy="Raise the limit of open files (LimitNOFILE of the service, `ulimit -n`): "
+            "a call takes six, a mirrored stream two and a session two more.",
+        ) from problem
 
 
 def _candidates(port_min: int, port_max: int) -> Iterator[int]:

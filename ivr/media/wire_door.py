@@ -181,6 +181,12 @@ class WireDoor:
         """
         return time.monotonic() - self._legs[leg].last_at
 
+    def ages_s(self) -> dict[LegName, float]:
+        """``last_packet_age_s`` of every leg whose side is open: what a watchdog looks at."""
+        now = time.monotonic()
+        open_legs = (leg for side in self._sides.values() for leg in side.legs.all)
+        return {leg.leg: now - leg.last_at for leg in open_legs}
+
     async def close(self) -> WireLog:
         """Take what the kernel still holds, flush, chain and close the wire log. Idempotent.
 

@@ -1,6 +1,8 @@
 """The door between real sockets: who may pass, where packets go, what happens around a call."""
 
 import asyncio
+import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -328,6 +330,19 @@ async def test_no_free_port_is_said_with_a_remedy(tmp_path: Path) -> None:
         await open_door(tmp_path, port_min=low, port_max=low + 1)
     assert "port_min" in problem.value.remedy
     taken.close()
+
+
+async def test_too_many_open_files_is_said_with_its_own_remedy(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)  # the next free number
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, before[1]))
+    try:
+        with pytest.raises(EnvironmentProblem, match="No more sockets") as problem:
+            open_pair(HERE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert "LimitNOFILE" in problem.value.remedy
 
 
 async def test_a_folder_that_is_not_there_frees_the_ports_again(tmp_path: Path) -> None:

@@ -221,6 +221,8 @@ async def test_a_side_that_was_removed_ends_there_and_may_come_again(tmp_path: P
             door.remove_side(LegName.CALLEE)
         with pytest.raises(KeyError):
             door.remove_side(LegName.CALLEE)
+        assert set(door.ages_s()) == {LegName.CALLER, LegName.AGENT}
+        assert door.last_packet_age_s(LegName.CALLEE) < 5.0
         wire = await door.close()
     (line,) = read_timelines(wire.path).legs
     assert line.leg is LegName.CALLEE
