@@ -41,7 +41,12 @@ def write_short_prompts(folder: Path) -> Path:
     return folder
 
 
-def settings_text(data: Path, prompts: Path, extra: str = "") -> str:
+SHORT_DIALOGUE = PROJECT_ROOT / "tests/assets/dialogue/short.yaml"
+
+
+def settings_text(
+    data: Path, prompts: Path, extra: str = "", dialogue: Path = SHORT_DIALOGUE
+) -> str:
     """Settings of a test house: free ports, everything local."""
     return f"""
 [[subscribers]]
@@ -60,7 +65,7 @@ port = 0
 close_after_silence_s = 4.0
 no_audio_s = 3.0
 prompts = "{prompts}"
-dialogue = "{PROJECT_ROOT}/tests/assets/dialogue/short.yaml"
+dialogue = "{dialogue}"
 
 [reporting]
 recipients = "{PROJECT_ROOT}/ivr/demo/recipients.toml"

@@ -14,6 +14,7 @@ import soundfile
 from ivr.settings import PROJECT_ROOT
 from tests.fakes.serving_house import (
     IVR,
+    SHORT_DIALOGUE,
     START_S,
     RunningServe,
     read_log,
@@ -32,10 +33,13 @@ async def serve(tmp_path: Path, short_prompts: Path) -> AsyncIterator[Callable[.
     """Start `ivr serve`; call the fixture with extra settings and environment."""
     started: list[RunningServe] = []
 
-    async def start(extra: str = "", data: Path | None = None) -> RunningServe:
+    async def start(
+        extra: str = "", data: Path | None = None, dialogue: Path = SHORT_DIALOGUE
+    ) -> RunningServe:
         data = data or tmp_path / "data"
         settings = tmp_path / f"settings-{len(started)}.toml"
-        settings.write_text(settings_text(data, short_prompts, extra), encoding="utf-8")
+        text = settings_text(data, short_prompts, extra, dialogue)
+        settings.write_text(text, encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
             *IVR,
             "--settings",
