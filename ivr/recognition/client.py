@@ -87,6 +87,11 @@ class Recognition:
         """Process id of the host; None while it is started anew."""
         return self._running().pid
 
+    @property
+    def deaths(self) -> int:
+        """Processes that died or hung since the start, and were started anew."""
+        return self._host.deaths if self._host is not None else 0
+
     def open(self, leg: LegName) -> LegEar:
         """A live ear for one leg of one call; must be called on the event loop's thread.
 

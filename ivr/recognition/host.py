@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ivr.errors import IvrError
-from ivr.recognition import engines
+from ivr.recognition import engines, protocol
 from ivr.recognition.engine import Engine
 from ivr.recognition.lane import LaneSettings
 from ivr.recognition.worker import Worker
@@ -141,7 +141,7 @@ class Host:
         child.short_lives = child.short_lives + 1 if is_young else 0
         child.start_at = now + (min(5.0, 0.1 * 2.0**child.short_lives) if is_young else 0.0)
         code = os.waitstatus_to_exitcode(status)
-        sys.stderr.write(f"recognition process {child.pid} ended with {code}\n")
+        sys.stderr.write(f"{protocol.PROCESS_ENDED} {child.pid} with {code}\n")
         self._selector.unregister(child.beat)
         os.close(child.beat)
         child.pid, child.beat = 0, -1

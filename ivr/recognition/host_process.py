@@ -91,6 +91,8 @@ class HostProcess:
         self._folder: Path | None = None
         self._ready = asyncio.Event()
         self._legs = [0] * self.processes
+        self.deaths = 0
+        """Processes that died or hung, and were started anew."""
 
     @property
     def pid(self) -> int | None:
@@ -219,7 +221,9 @@ class HostProcess:
         assert process.stderr is not None
         while said := await process.stderr.read(4096):
             for line in said.decode(errors="replace").splitlines():
+                self.deaths += line.startswith(protocol.PROCESS_ENDED)
                 _log.warning("recognition_host_says", line=line)
+        self.deaths += 1
         _log.error("recognition_host_ended", status=await process.wait())
 
     async def _end_process(self) -> None:

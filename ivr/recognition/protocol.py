@@ -19,6 +19,8 @@ HEADER = struct.Struct("!IB")
 OFFSET = struct.Struct("!q")
 MESSAGE_BYTES = 1 << 20
 """Longest body; a longer one is a broken peer."""
+PROCESS_ENDED = "recognition process ended:"
+"""How the host begins the line on standard error that tells of a lost process."""
 
 
 class Kind(IntEnum):

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import pjsua2 as pj
 
+from ivr.telephony.pj_source import source_of
+from ivr.telephony.sources import SourceTable
+
 _BEFORE_APPLICATION = 63  # PJSIP_MOD_PRIORITY_APPLICATION is 64 (sip_module.h)
 _SERVICE_UNAVAILABLE = 503
 NEW_CALLS_PER_S = 16.0
@@ -94,11 +97,17 @@ def load_library() -> ctypes.CDLL:
 
 class Gate:
     """Refuses INVITEs when every slot is taken, and OPTIONS too while draining, so that a
-    dispatcher's ping takes this worker out of its set. Lives as long as the process."""
+    dispatcher's ping takes this worker out of its set. Lives as long as the process.
+
+    ``is_ready``: whether the house would take a call; OPTIONS are answered by it, INVITEs go on to
+    the house, which says why it refuses.
+    """
 
     def __init__(self, library: ctypes.CDLL, retry_after_s: int) -> None:
         self.is_draining = False
+        self.is_ready = True
         self.refused = 0
+        self.sources = SourceTable()
         self._tokens = NEW_CALLS_AT_ONCE
         self._filled_at = time.monotonic()
         self._library = library
@@ -144,14 +153,18 @@ class Gate:
     def _on_rx_request(self, rdata: int) -> int:
         """Returns 1 when the request was dealt with."""
         info = self._library.pjsip_rx_data_get_info(rdata)
-        if info.startswith(b"Request msg INVITE/"):
+        is_call = info.startswith(b"Request msg INVITE/")
+        if is_call:
             is_full = self.is_draining or self.calls >= self._slots
             is_refused = is_full or not self._take_token()
         else:
-            is_refused = self.is_draining and info.startswith(b"Request msg OPTIONS/")
+            is_closed = self.is_draining or not self.is_ready
+            is_refused = is_closed and info.startswith(b"Request msg OPTIONS/")
         if not is_refused:
             return 0
-        self.refused += 1
+        if is_call:  # a dispatcher's pings are no calls
+            self.refused += 1
+            self.sources.count(source_of(rdata) or "unknown")
         self._library.pjsip_endpt_respond_stateless(
             self._endpoint, rdata, _SERVICE_UNAVAILABLE, None, self._headers_at, None
         )

@@ -99,6 +99,7 @@ class Switchboard:
             message, len(raw), host, self._config.allow_from, call.is_sdp_unreadable
         )
         if refused is not None:
+            self._gate.sources.count(host)
             self.log("refused before admission", f"{refused.status} {refused.reason}")
             call.is_announced = False
             call.refuse(refused.status, refused.reason, None)

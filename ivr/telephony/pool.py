@@ -14,6 +14,7 @@ from ivr.telemetry import logger
 from ivr.telephony.line import SipLine
 from ivr.telephony.registrations import RegistrationState
 from ivr.telephony.seat import Relief, WorkerSeat
+from ivr.telephony.sources import SourceTable
 from ivr.telephony.targets import Targets, read_registrar
 from ivr.telephony.worker_config import Registration, WorkerConfig
 
@@ -72,13 +73,32 @@ class WorkerPool:
 
     @property
     def refused(self) -> int:
-        """INVITEs refused with 503 since each worker started (at most a second old)."""
+        """INVITEs refused with 503 since each worker started (at most a second old); falls when one
+        is replaced."""
         return sum(seat.refused for seat in self._seats)
 
     @property
     def relieved(self) -> int:
         """Workers that were relieved by a successor after many calls."""
         return sum(seat.relieved for seat in self._seats)
+
+    @property
+    def died(self) -> int:
+        """Workers that died or hung, and were replaced."""
+        return sum(seat.died for seat in self._seats)
+
+    @property
+    def missing(self) -> int:
+        """Places without a worker just now."""
+        return sum(seat.worker is None for seat in self._seats)
+
+    @property
+    def sources(self) -> SourceTable:
+        """Addresses whose INVITEs the workers refused since each started."""
+        table = SourceTable()
+        for seat in self._seats:
+            table.add(seat.sources)
+        return table
 
     @property
     def registrations(self) -> tuple[RegistrationState, ...]:
@@ -136,6 +156,14 @@ class WorkerPool:
         for seat in self._seats:
             seat.is_draining = True
             seat.send({"type": "drain"})
+
+    def set_ready(self, is_ready: bool) -> None:
+        """Whether OPTIONS are answered 200, or 503 with Retry-After: what a dispatcher asks. New
+        INVITEs are offered all the same."""
+        for seat in self._seats:
+            if seat.is_ready != is_ready:
+                seat.is_ready = is_ready
+                seat.tell_readiness()
 
     def _offer(self, line: SipLine) -> bool:
         """Whether the line was put where ``incoming`` finds it."""

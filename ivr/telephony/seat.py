@@ -60,7 +60,10 @@ class WorkerSeat:
         self.lines: dict[int, SipLeg] = {}
         self.slots_in_use = 0
         self.refused = 0
+        self.sources: dict[str, int] = {}
         self.relieved = 0
+        self.died = 0
+        self.is_ready = True
         self.registrations: dict[str, RegistrationState] = {}
         self.is_draining = False
         self._clock = clock
@@ -90,6 +93,11 @@ class WorkerSeat:
         self.worker = worker
         if self.is_draining:
             self.send({"type": "drain"})
+        self.tell_readiness()
+
+    def tell_readiness(self) -> None:
+        """Whether OPTIONS are answered 200."""
+        self.send({"type": "readiness", "is_ready": self.is_ready})
 
     async def keep(self) -> None:
         """Serve a worker's facts, and replace it for as long as the pool is open."""
@@ -150,6 +158,7 @@ class WorkerSeat:
     # --- workers come and go -------------------------------------------------------------------
 
     def _died(self, worker: WorkerProcess) -> None:
+        self.died += 1
         log.error(
             "worker died",
             worker_pid=worker.pid,
@@ -205,6 +214,7 @@ class WorkerSeat:
             self._admit(message)
         elif kind == "alive":
             self.slots_in_use, self.refused = message["slots"], message["refused"]
+            self.sources = message["sources"]
             self._consider_relief(message)
         elif kind == "retired":
             self._has_retired = True

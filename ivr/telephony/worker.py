@@ -25,7 +25,7 @@ from ivr.telephony.pj_gate import Gate
 from ivr.telephony.pj_offer import HiddenMedia
 from ivr.telephony.pj_switchboard import Switchboard
 from ivr.telephony.targets import Targets, read_registrar
-from ivr.telephony.worker_config import ALIVE_EVERY_S, WorkerConfig
+from ivr.telephony.worker_config import ALIVE_EVERY_S, TOLD_SOURCES, WorkerConfig
 
 _PUMP_MS = 10
 _MAX_UNSENT_BYTES = 4 << 20
@@ -99,6 +99,8 @@ class Worker:
             self._is_running = False
         elif kind == "drain":
             self._gate.is_draining = True
+        elif kind == "readiness":
+            self._gate.is_ready = message["is_ready"]
         elif kind == "retire":
             self._retire()
         else:
@@ -123,6 +125,7 @@ class Worker:
                     "type": "alive",
                     "slots": self._gate.calls,
                     "refused": self._gate.refused,
+                    "sources": self._gate.sources.top(TOLD_SOURCES),
                     "count": self._calls.count,
                     "resident_mb": _resident_mb(),
                 }

@@ -6,6 +6,9 @@ from typing import Any
 ALIVE_EVERY_S = 1.0
 """How often a worker says that its loop turns."""
 
+TOLD_SOURCES = 20
+"""How many refused addresses it tells with that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:
