@@ -134,6 +134,10 @@ DECODED: Final = _BY_TABLE | _DECODERS.keys()
 """Encoding names in capitals that ``LegDecoder`` decodes."""
 
 
+FLOAT_CODECS: Final = frozenset({"SPEEX"})
+"""Those that libavcodec decodes in floating point."""
+
+
 def samples_by_length(name: str, payload: bytes) -> int | None:
     """How many samples a payload holds, where that needs no decoding."""
     return len(payload) if name in _BY_TABLE else None
