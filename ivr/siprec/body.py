@@ -20,6 +20,8 @@ _FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\r\n]{1,200}?)[ \t]*\r?\n")
 _SDP = re.compile(rb"\A\s*v=\d")
 _METADATA = re.compile(rb"<(?:\w[\w.-]*:)?recording[\s>]")
 _MAX_PARTS: Final = 32
+_MAX_NESTED: Final = 8
+"""Multiparts inside each other; the parser takes time that grows with the square of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +102,15 @@ def _declared(content_type: str) -> bytes | None:
 def _split(boundary: bytes, content: bytes, flags: list[str]) -> list[_Part]:
     quoted = boundary.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     head = b'Content-Type: multipart/mixed; boundary="' + quoted + b'"\r\n\r\n'
+    if content.lower().count(b"multipart/") > _MAX_NESTED:
+        flags.append("multipart_unreadable")
+        return []
     try:
         message = BytesParser().parsebytes(head + content)
         leaves = [part for part in message.walk() if not part.is_multipart()][:_MAX_PARTS]
         parts = [_part(leaf.get_content_type(), leaf.get_payload(decode=True)) for leaf in leaves]
     except (MessageError, ValueError, LookupError, TypeError, RecursionError):
-        parts = []  # e.g. a thousand multiparts in each other, or an encoding nobody knows
+        parts = []  # e.g. an encoding nobody knows
     if not parts:
         flags.append("multipart_unreadable")
     return parts

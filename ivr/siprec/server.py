@@ -42,6 +42,7 @@ class Counters:
     refused: int = 0
     malformed: int = 0
     unanswerable: int = 0
+    faults: int = 0  # messages that brought a mistake of ours to light
 
 
 class RecordingServer:
@@ -124,6 +125,7 @@ class RecordingServer:
             "refused": counted.refused,
             "malformed": counted.malformed,
             "unanswerable": counted.unanswerable,
+            "faults": counted.faults,
             "strangers": self._sources.strangers,
             "repeated": self._transactions.repeated,
             "connections_refused": self._sockets.counters.connections_refused,
@@ -137,7 +139,7 @@ class RecordingServer:
         try:
             self._read(raw, flow)
         except Exception:  # noqa: BLE001 - whatever a message does to us, the server goes on
-            self.counters.malformed += 1
+            self.counters.faults += 1
             _log.exception("siprec.message_failed", source=flow.source[0], bytes=len(raw))
 
     def _read(self, raw: bytes, flow: Flow) -> None:

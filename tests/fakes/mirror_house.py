@@ -57,10 +57,11 @@ class MirrorHouse:
         house.reader = threading.Thread(target=house._read, daemon=True)
         house.reader.start()
         deadline = time.monotonic() + START_S
-        while not house.port:
-            assert process.poll() is None, "\n".join(house.lines)
-            assert time.monotonic() < deadline, "\n".join(house.lines)
+        while not house.port and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
+        if not house.port:
+            house.kill()
+            raise AssertionError("it does not take calls:\n" + "\n".join(house.lines))
         return house
 
     def _read(self) -> None:
@@ -73,15 +74,18 @@ class MirrorHouse:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(30)
+            return self.process.wait(30)
         finally:
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-            self.reader.join(10)
-            assert self.process.stderr is not None
-            self.process.stderr.close()
-        return code
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once, and every process of it."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.reader.join(10)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
 
     def case_of(self, sip_call_id: str) -> Path | None:
         """The case that a mirrored call became, once it has begun."""
