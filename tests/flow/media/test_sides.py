@@ -5,12 +5,16 @@ import subprocess
 import wave
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from ivr.errors import MediaError
 from ivr.facts.audio import AudioFrame, GapKind, Recording, WireLog
 from ivr.facts.call import LegName
 from ivr.media.door import CallDoor
@@ -264,3 +268,22 @@ def test_a_log_that_was_cut_off_among_its_sides_is_repaired(bridge: Bridge, tmp_
     lines = read_timelines(mended.wire_log.path)
     assert [line.leg for line in lines.legs] == list(PITCH)
     assert not lines.is_complete
+
+
+@given(data=st.data())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_log_of_several_sides_is_read_or_refused(
+    bridge: Bridge, tmp_path: Path, data: st.DataObject
+) -> None:
+    whole = (bridge.folder / WIRE_NAME).read_bytes()
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        # the facts and interfaces of the second side are what is new here
+        damaged[data.draw(st.integers(0, min(len(whole), 6000) - 1))] = data.draw(
+            st.integers(0, 255)
+        )
+    path = tmp_path / "damaged.pcapng"
+    path.write_bytes(damaged)
+    with suppress(MediaError):
+        for line in read_timelines(path).legs:
+            assert line.leg in LegName
