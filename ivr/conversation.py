@@ -5,12 +5,10 @@ import time
 from dataclasses import dataclass, field
 
 from ivr.board import PromptStarted
-from ivr.dialogue import screening
+from ivr.dialogue import heard, screening
 from ivr.dialogue.screening import HangUp, Plan, Play, PromptPlayed, Started, State, Tick
-from ivr.dialogue.script import WORDS
 from ivr.evidence.canonical import plain
 from ivr.facts.call import Blame, CallClosed, Dtmf, LegName, MediaAgreed, Mode
-from ivr.facts.judgement import Level
 from ivr.hearing import OpenCase
 from ivr.media.door import CallDoor
 from ivr.ports import Line
@@ -101,23 +99,14 @@ async def converse(
                 call_s=time.monotonic() - answered_s,
                 silent_s=call.silent_s,
                 packetless_s=call.packetless_s,
-                heard=heard_so_far(call),
+                heard=heard.names(
+                    call.listener.hits if call.listener is not None else (),
+                    call.verdict,
+                    has_words=call.has_spoken,
+                ),
                 has_answered=call.last_word_s > spoke_at_s,
             )
             state, commands = screening.step(state, tick, script, plan)
-
-
-def heard_so_far(call: RunningCall) -> frozenset[str]:
-    """What a dialogue can ask for: stages and concepts that the caller spoke for themselves (not
-    denied, not told of others), how far the verdict reaches, whether there were words at all."""
-    heard: set[str] = {WORDS} if call.has_spoken else set()
-    for hit in call.listener.hits if call.listener is not None else ():
-        if not hit.negated and not hit.quoted:
-            heard |= {hit.stage.value, hit.concept}
-    level = call.verdict.level if call.verdict is not None else Level.NONE
-    if level is not Level.NONE:
-        heard |= {Level.LIVE.value, level.value}
-    return frozenset(heard)
 
 
 async def _say(call: RunningCall, prompt_id: str) -> None:

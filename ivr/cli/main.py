@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from ivr.cli import bench, cases, config, models, reports, rules
+from ivr.cli import bench, cases, config, dialogue, models, prompts, reports, rules
 from ivr.cli.context import CommandContext
 from ivr.cli.demo import demo
 from ivr.cli.doctor import doctor
@@ -34,6 +34,8 @@ app.add_typer(cases.app, name="cases")
 app.add_typer(reports.app, name="reports")
 app.add_typer(models.app, name="models")
 app.add_typer(rules.app, name="rules")
+app.add_typer(dialogue.app, name="dialogue")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(bench.app, name="bench")
 app.add_typer(config.app, name="config")
 

@@ -92,6 +92,20 @@ async def test_cases_are_listed_newest_first_and_can_be_narrowed(ledger, a_case,
     assert [case.case_id for case in await ledger.cases(caller="54322")] == [ids[2]]
 
 
+async def test_a_subscriber_is_shown_the_own_cases_and_never_anothers(ledger, a_case):
+    await ledger.record_sealed_case(a_case("01A", subscriber="+84900000001"))
+    await ledger.record_sealed_case(a_case("01B", subscriber="+84900000002", seal_sha256="6" * 64))
+    await ledger.record_sealed_case(a_case("01C", subscriber=None, seal_sha256="7" * 64))
+    for asked, shown in (
+        ("+84900000001", ["01A"]),
+        ("+84900000002", ["01B"]),
+        ("+8490000000", []),  # no part of a number opens anything
+        ("%", []),
+        ("", []),
+    ):
+        assert [c.case_id for c in await ledger.cases(subscriber=asked)] == shown
+
+
 async def test_a_case_is_found_by_a_unique_beginning_only(ledger, a_case):
     await ledger.record_sealed_case(a_case("01KAS0000000000000000000A1"))
     await ledger.record_sealed_case(a_case("01KAS0000000000000000000A2"))

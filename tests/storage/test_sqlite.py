@@ -38,6 +38,26 @@ async def test_opening_again_keeps_what_is_there(tmp_path, a_case, a_report):
         assert (await ledger.report("a"))[0] == a_report()
 
 
+async def test_cases_of_the_first_version_are_kept_and_belong_to_nobody(tmp_path):
+    path = tmp_path / "ledger.db"
+    old = sa.create_engine(f"sqlite:///{path}")
+    with old.begin() as connection:
+        config = upgrade.configuration()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "r0001")
+        connection.execute(
+            sa.text(
+                "INSERT INTO cases VALUES ('01A', 'answer', '+84987654321', "
+                "'2026-11-24T02:12:00.000000Z', 61.0, 'scam', 0.9, 1, :seal, '/cases/01A')"
+            ),
+            {"seal": "5" * 64},
+        )
+    old.dispose()
+    async with await Ledger.open(path) as ledger:
+        assert (await ledger.case("01A")).subscriber is None
+        assert await ledger.cases(subscriber="+84987654321") == []
+
+
 async def test_two_processes_may_open_an_empty_ledger_at_once(tmp_path):
     opened = await asyncio.gather(*(Ledger.open(tmp_path / "ledger.db") for _ in range(4)))
     for ledger in opened:
