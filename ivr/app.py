@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ivr.board import Board
 from ivr.clock import Clock, SystemClock
-from ivr.dialogue import menu as voice_menu
-from ivr.dialogue import pin, prompts
+from ivr.dialogue import menu_words, pin, prompts
 from ivr.dialogue.prompts import Prompt
 from ivr.dialogue.script import Script
 from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
@@ -178,9 +177,9 @@ def load_voices(settings: Settings) -> dict[str, dict[str, Prompt]]:
     """
     folder = resolve(settings.call.prompts)
     voices: dict[str, dict[str, Prompt]] = {}
-    for language in voice_menu.LANGUAGES:
+    for language in menu_words.LANGUAGES:
         voices[language] = prompts.load(folder, language)
-        prompts.require(voices[language], voice_menu.wanted(language), language)
+        prompts.require(voices[language], menu_words.wanted(language), language)
     return voices
 
 

@@ -21,16 +21,15 @@ from ivr.dialogue.menu import (
     Found,
     HangUp,
     Key,
-    LastCall,
     LookUp,
     Plan,
     Quiet,
-    ReportState,
     Say,
     Started,
     State,
     Withdraw,
 )
+from ivr.dialogue.menu_words import LastCall, ReportState
 from ivr.dialogue.sound import joined
 from ivr.errors import IvrError, UsageError
 from ivr.facts.call import Dtmf, LegName, MediaAgreed

@@ -4,65 +4,24 @@ It says what became of the last call, and lets the subscriber file or withdraw i
 said is a sequence of prompt ids (``spoken``), so that numbers and times stand inside sentences.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
-from typing import Final, get_args
+from typing import Final
 
-from ivr.dialogue import pin, spoken
+from ivr.dialogue import pin
+from ivr.dialogue.menu_words import LANGUAGES, LastCall, ReportState, forwarding, last_call
 from ivr.dialogue.spoken import PAUSE, Language, Pieces, Region
-from ivr.facts.judgement import Label
 
-LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 ANSWER_S: Final = 8.0
 """How long to wait for a key, from the end of what we said."""
 
 REPEATS: Final = 2
 """How often we say the keys again to somebody who presses none, or wrong ones, before we end."""
 
-FORWARDING: Final = (
-    ("menu_forward_no_answer", "**61*"),
-    ("menu_forward_busy", "**67*"),
-    ("menu_forward_all", "**21*"),
-)
-FORWARDING_OFF: Final = "##002#"
-"""GSM supplementary services (3GPP TS 22.030): codes that every Vietnamese network takes."""
-
-_LABELS: Final = {label: f"menu_{label.value}" for label in Label}
-
-
-class ReportState(StrEnum):
-    """What became of the reports on a call, taken together."""
-
-    NONE = "none"
-    HELD = "held"  # waits for the subscriber
-    WAITING = "waiting"  # on its way
-    READY = "ready"  # laid out for a person
-    FILED = "filed"
-    WITHDRAWN = "withdrawn"
-    FAILED = "failed"
-
-
 CAN_BE_FILED: Final = frozenset({ReportState.HELD, ReportState.WITHDRAWN, ReportState.FAILED})
 CAN_BE_WITHDRAWN: Final = frozenset(
     {ReportState.HELD, ReportState.WAITING, ReportState.READY, ReportState.FAILED}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LastCall:
-    """The subscriber's last call.
-
-    Args:
-        number: the caller's, as the case names it; None when it was hidden.
-        at: when it came, in the subscriber's time zone.
-    """
-
-    label: Label
-    number: str | None
-    at: datetime
-    report: ReportState
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,30 +141,20 @@ def step(state: State, event: Event, plan: Plan) -> Step:
             return _start(plan)
         case Found():
             known = replace(state, page=Page.KEYS, last=event.last)
-            return _say(known, "menu_welcome", PAUSE, *_last_call(known, plan), PAUSE, "menu_keys")
+            return _say(
+                known,
+                "menu_welcome",
+                PAUSE,
+                *last_call(known.last, known.language, plan.region),
+                PAUSE,
+                "menu_keys",
+            )
         case Done():
             return _done(replace(state, page=Page.KEYS, last=event.last), event)
         case Key():
             return _key(state, event.digit, plan)
         case Quiet():
             return _quiet(state, plan) if event.seconds >= ANSWER_S else (state, ())
-
-
-def wanted(language: Language) -> frozenset[str]:
-    """Every prompt that the menu may ask for in a language."""
-    found = {
-        *("menu_welcome", "menu_pin", "menu_pin_wrong", "menu_keys", "menu_help", "menu_bye"),
-        *("menu_last", "menu_last_hidden", "menu_at", "menu_none", "menu_unchanged"),
-        *("menu_confirm_file", "menu_confirm_withdraw", "menu_filed", "menu_withdrawn"),
-        *("menu_not_possible", "menu_wrong_key", "menu_trouble", "menu_forward_off"),
-        "menu_forward_number",
-        *(prompt for prompt, _ in FORWARDING),
-        *_LABELS.values(),
-        *(f"menu_report_{state}" for state in ReportState),
-    }
-    if language == "en":
-        found.add("menu_on")
-    return frozenset(found | set(spoken.VOCABULARY[language]))
 
 
 def _start(plan: Plan) -> Step:
@@ -261,7 +210,9 @@ def _chosen(state: State, digit: str, plan: Plan) -> Step:
     report = state.last.report if state.last is not None else ReportState.NONE
     match digit:
         case "1":
-            return _say(fresh, *_last_call(fresh, plan), PAUSE, "menu_keys")
+            return _say(
+                fresh, *last_call(fresh.last, fresh.language, plan.region), PAUSE, "menu_keys"
+            )
         case "2" if report in CAN_BE_FILED:
             return _say(replace(fresh, page=Page.FILING), "menu_confirm_file")
         case "3" if report in CAN_BE_WITHDRAWN:
@@ -270,13 +221,15 @@ def _chosen(state: State, digit: str, plan: Plan) -> Step:
             said = f"menu_report_{report}"
             return _say(fresh, said, "menu_not_possible", PAUSE, "menu_keys")
         case "4":
-            return _say(fresh, *_forwarding(plan.access), PAUSE, "menu_keys")
+            return _say(fresh, *forwarding(plan.access), PAUSE, "menu_keys")
         case "0":
             return _say(fresh, "menu_help", PAUSE, "menu_keys")
         case "9":
             other = LANGUAGES[(LANGUAGES.index(state.language) + 1) % len(LANGUAGES)]
             turned = replace(fresh, language=other)
-            return _say(turned, *_last_call(turned, plan), PAUSE, "menu_keys")
+            return _say(
+                turned, *last_call(turned.last, turned.language, plan.region), PAUSE, "menu_keys"
+            )
         case "*":
             return _end(state)
         case _:
@@ -304,27 +257,3 @@ def _idle(state: State, *said: str) -> Step:
 def _done(state: State, done: Done) -> Step:
     said = "menu_filed" if isinstance(done.act, File) else "menu_withdrawn"
     return _say(state, said if done.worked else "menu_not_possible", PAUSE, "menu_keys")
-
-
-def _last_call(state: State, plan: Plan) -> Iterator[str]:
-    if state.last is None:
-        yield "menu_none"
-        return
-    last, language = state.last, state.language
-    number = spoken.telephone(last.number) if last.number and _is_number(last.number) else ()
-    yield from ("menu_last", *number, PAUSE) if number else ("menu_last_hidden",)
-    yield from ("menu_at", *spoken.clock(last.at, language, plan.region))
-    yield from ("menu_on",) if language == "en" else ()
-    yield from (*spoken.date(last.at, language, plan.region), PAUSE)
-    yield from (_LABELS[last.label], f"menu_report_{last.report}")
-
-
-def _is_number(shown: str) -> bool:
-    return shown.removeprefix("+").isdecimal()
-
-
-def _forwarding(access: str) -> Iterator[str]:
-    number = spoken.keys(access) if _is_number(access) else ("menu_forward_number",)
-    for prompt, code in FORWARDING:
-        yield from (prompt, *spoken.keys(code), *number, "s_hash", PAUSE)
-    yield from ("menu_forward_off", *spoken.keys(FORWARDING_OFF))

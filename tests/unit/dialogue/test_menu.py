@@ -7,25 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.dialogue import listing, menu
+from ivr.dialogue import listing, menu, menu_words
 from ivr.dialogue.menu import (
     Done,
     File,
     Found,
     HangUp,
     Key,
-    LastCall,
     LookUp,
     Page,
     Plan,
     Quiet,
-    ReportState,
     Say,
     Started,
     State,
     Withdraw,
     step,
 )
+from ivr.dialogue.menu_words import LastCall, ReportState
 from ivr.dialogue.spoken import PAUSE
 from ivr.facts.judgement import Label
 from ivr.settings import PROJECT_ROOT
@@ -213,6 +212,6 @@ def test_only_recorded_prompts_are_asked_for_and_nothing_after_the_end(happened,
         for command in commands:
             if isinstance(command, Say):
                 wanted = set(command.pieces) - {PAUSE}
-                assert wanted <= menu.wanted(command.language) <= RECORDED[command.language]
+                assert wanted <= menu_words.wanted(command.language) <= RECORDED[command.language]
             if isinstance(command, File | Withdraw):
                 state, _ = step(state, Done(command, True, HELD), plan)
