@@ -8,6 +8,7 @@ import pjsua2 as pj
 
 from ivr.telephony import pj_endpoint
 from ivr.telephony.channel import Message
+from ivr.telephony.pj_endpoint import Stack, for_requests
 from ivr.telephony.targets import read_registrar
 from ivr.telephony.worker_config import Registration
 
@@ -30,11 +31,11 @@ class AgentAccount(pj.Account):  # type: ignore[misc]  # pjsua2 carries no type 
         self._registrar = ""
         self.is_registered = False
 
-    def open(self, config: Any) -> None:
-        """Take calls without registering."""
-        self.create(config, True)
+    def open(self, config: Any, *, is_first: bool) -> None:
+        """Take calls, if it is the first, and place them, without registering."""
+        self.create(config, is_first)
 
-    def register(self, registration: Registration, own_uri: str) -> None:
+    def register(self, registration: Registration, own_uri: str, stack: Stack) -> None:
         """Make the agent known at a registrar, and again before each expiry.
 
         Raises:
@@ -56,7 +57,7 @@ class AgentAccount(pj.Account):  # type: ignore[misc]  # pjsua2 carries no type 
             pj.AuthCredInfo("digest", "*", registration.username, 0, registration.password)
         )
         self._registrar = registration.registrar
-        self.create(account, False)
+        self.create(for_requests(account, stack), False)
 
     def withdraw(self) -> None:
         """Ask the registrar to forget us; ``is_registered`` is False once it did."""

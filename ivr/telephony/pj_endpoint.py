@@ -24,11 +24,13 @@ class PortInUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A started Endpoint. ``endpoint`` is a ``pj.Endpoint``."""
+    """A started Endpoint. ``endpoint`` is a ``pj.Endpoint``, ``udp`` pj's number of that
+    transport."""
 
     endpoint: "pj.Endpoint"
     library: ctypes.CDLL
     port: int
+    udp: int
 
 
 def start(bind: str, port: int, user_agent: str, transaction_timeout_s: float) -> Stack:
@@ -50,14 +52,14 @@ def start(bind: str, port: int, user_agent: str, transaction_timeout_s: float) -
     endpoint.libInit(_config(user_agent))
     # pj keeps timer D, B, F and H in one value (the fourth); 0 leaves the others alone
     library.pjsip_tsx_set_timers(0, 0, 0, int(transaction_timeout_s * 1000))
-    actual = _listen(endpoint, bind, port)
+    udp, actual = _listen(endpoint, bind, port)
     endpoint.audDevManager().setNullDev()
     endpoint.libStart()
     for codec in endpoint.codecEnum2():
         endpoint.codecSetPriority(codec.codecId, 0)
     endpoint.codecSetPriority("PCMA/8000/1", 255)
     endpoint.codecSetPriority("PCMU/8000/1", 254)
-    return Stack(endpoint, library, actual)
+    return Stack(endpoint, library, actual, udp)
 
 
 def own_uri(bind: str, port: int) -> str:
@@ -87,6 +89,14 @@ def account_config(uri: str, media_bind: str, contact: str = "") -> "pj.AccountC
     config.natConfig.sipOutboundUse = 0
     config.natConfig.contactRewriteUse = config.natConfig.viaRewriteUse = 0
     config.natConfig.sdpNatRewriteUse = 0
+    return config
+
+
+def for_requests(config: "pj.AccountConfig", stack: Stack) -> "pj.AccountConfig":
+    """An account that begins dialogs or registers. The wheel lets accounts choose among IPv4
+    transports alone, so over IPv6 the transport is named: UDP."""
+    if config.sipConfig.contactForced:
+        config.sipConfig.transportId = stack.udp
     return config
 
 
@@ -122,7 +132,8 @@ def _config(user_agent: str) -> "pj.EpConfig":
     return config
 
 
-def _listen(endpoint: "pj.Endpoint", bind: str, port: int) -> int:
+def _listen(endpoint: "pj.Endpoint", bind: str, port: int) -> tuple[int, int]:
+    """The UDP transport's number, and the port of both."""
     family = pj.PJSIP_TRANSPORT_IPV6 if ":" in bind else 0
     for attempt in range(_FREE_PORT_ATTEMPTS):
         try:
@@ -133,7 +144,7 @@ def _listen(endpoint: "pj.Endpoint", bind: str, port: int) -> int:
             except pj.Error:
                 endpoint.transportClose(udp)
                 raise
-            return actual
+            return udp, actual
         except pj.Error as problem:
             is_taken = problem.status == _SYSTEM_ERRORS_FROM + errno.EADDRINUSE
             if is_taken and port == 0 and attempt + 1 < _FREE_PORT_ATTEMPTS:

@@ -58,8 +58,8 @@ class Module(ctypes.Structure):
         ("unload", ctypes.c_void_p),
         ("on_rx_request", OnRx),
         ("on_rx_response", OnRx),
-        ("on_tx_request", ctypes.c_void_p),
-        ("on_tx_response", ctypes.c_void_p),
+        ("on_tx_request", OnRx),
+        ("on_tx_response", OnRx),
         ("on_tsx_state", ctypes.c_void_p),
     )
 

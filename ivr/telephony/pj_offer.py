@@ -28,8 +28,9 @@ _WITH_SDP = (
     b"Response msg ",
 )
 _SDP_IN_INFO = 24
-_SESSION_CONN, _MEDIA_COUNT, _MEDIA = 96, 712, 720
-_DESC_PORT, _MEDIA_CONN, _ATTR_COUNT, _ATTRS = 16, 560, 608, 616
+ORIGIN, SESSION_CONN, _MEDIA_COUNT, _MEDIA = 32, 96, 712, 720
+"""``ORIGIN``: from there on the ``o=`` line has the fields of a ``c=`` line."""
+_DESC_PORT, MEDIA_CONN, _ATTR_COUNT, _ATTRS = 16, 560, 608, 616
 _ADDR_TYPE, _ADDR = 16, 32
 _PROBE = (
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n"
@@ -40,7 +41,8 @@ _PROBE = (
 Address = tuple[str, int]
 
 
-def _pointer(at: int) -> int:
+def pointer(at: int) -> int:
+    """The pointer at an address, 0 for NULL."""
     return ctypes.c_void_p.from_address(at).value or 0
 
 
@@ -48,8 +50,8 @@ def _number(at: int) -> int:
     return ctypes.c_uint.from_address(at).value
 
 
-class _Connection:
-    """A ``c=`` line in memory."""
+class Connection:
+    """A ``c=`` line in memory. ``at``: where its ``struct pjmedia_sdp_conn`` begins."""
 
     def __init__(self, at: int) -> None:
         self._kind = PjStr.from_address(at + _ADDR_TYPE)
@@ -61,15 +63,16 @@ class _Connection:
         return raw.decode("ascii", "replace")
 
     def become(self, address: ctypes.Array[ctypes.c_char]) -> None:
-        """Point at another IPv4 address, unless this one means hold (0.0.0.0, RFC 3264)."""
+        """Point at another address, unless this one means hold (0.0.0.0, RFC 3264)."""
         if self.address == "0.0.0.0":  # noqa: S104 - compared, not bound
             return
-        self._kind.ptr, self._kind.slen = ctypes.addressof(_IP4), 3
+        kind = _IP6 if b":" in address.value else _IP4
+        self._kind.ptr, self._kind.slen = ctypes.addressof(kind), 3
         self._address.ptr = ctypes.addressof(address)
         self._address.slen = len(address.value)
 
 
-_IP4 = ctypes.create_string_buffer(b"IP4")
+_IP4, _IP6 = ctypes.create_string_buffer(b"IP4"), ctypes.create_string_buffer(b"IP6")
 
 
 class HiddenMedia:
@@ -110,7 +113,7 @@ class HiddenMedia:
         """
         endpoint = self._library.pjsua_get_pjsip_endpt()
         if self._library.pjsip_endpt_register_module(endpoint, ctypes.addressof(self._module)):
-            raise _unfit("pjsip refused the module")
+            raise unfit("pjsip refused the module")
 
     def real(self, shown: Address) -> Address:
         """The other side's own address for one that pjsua2 was shown."""
@@ -121,20 +124,20 @@ class HiddenMedia:
         info = self._library.pjsip_rx_data_get_info(rdata)
         if info.startswith(_WITH_SDP):
             found = self._library.pjsip_rdata_get_sdp_info(rdata)
-            session = _pointer(found + _SDP_IN_INFO) if found else 0
+            session = pointer(found + _SDP_IN_INFO) if found else 0
             if session:
                 self._hide(session)
         return 0
 
     def _hide(self, session: int) -> None:
-        streams = _streams(session)
-        at_session = _pointer(session + _SESSION_CONN)
+        found = streams(session)
+        at_session = pointer(session + SESSION_CONN)
         shown = self._next_address()
-        for stream in streams:
-            own = _pointer(stream + _MEDIA_CONN) or at_session
+        for stream in found:
+            own = pointer(stream + MEDIA_CONN) or at_session
             port = ctypes.c_uint16.from_address(stream + _DESC_PORT)
             if own and port.value and shown not in self._real:
-                self._remember(shown, (_Connection(own).address, port.value))
+                self._remember(shown, (Connection(own).address, port.value))
             if port.value:
                 port.value = DISCARD_PORT
             # RFC 3605: a port of its own for RTCP would name the other side again
@@ -142,9 +145,9 @@ class HiddenMedia:
                 stream + _ATTR_COUNT, stream + _ATTRS, b"rtcp"
             )
         buffer = self._buffers[shown] = ctypes.create_string_buffer(shown.encode())
-        connections = {at_session, *(_pointer(stream + _MEDIA_CONN) for stream in streams)} - {0}
+        connections = {at_session, *(pointer(stream + MEDIA_CONN) for stream in found)} - {0}
         for connection in connections:
-            _Connection(connection).become(buffer)
+            Connection(connection).become(buffer)
         while len(self._buffers) > KEPT:
             self._buffers.popitem(last=False)
 
@@ -165,35 +168,38 @@ class HiddenMedia:
         self._library.pjmedia_sdp_parse(pool, text, len(_PROBE), ctypes.byref(session))
         at = session.value or 0
         if not at or _number(at + _MEDIA_COUNT) != 2:
-            raise _unfit("the number of streams is not where it should be")
-        first, second = _streams(at)
-        at_session, own = _pointer(at + _SESSION_CONN), _pointer(first + _MEDIA_CONN)
+            raise unfit("the number of streams is not where it should be")
+        first, second = streams(at)
+        at_session, own = pointer(at + SESSION_CONN), pointer(first + MEDIA_CONN)
         read = (
-            _Connection(at_session).address,
-            _Connection(own).address,
-            _pointer(second + _MEDIA_CONN),
+            Connection(at + ORIGIN).address,
+            Connection(at_session).address,
+            Connection(own).address,
+            pointer(second + MEDIA_CONN),
             *(ctypes.c_uint16.from_address(s + _DESC_PORT).value for s in (first, second)),
             _number(first + _ATTR_COUNT),
         )
-        if read != ("192.0.2.2", "192.0.2.3", 0, 4000, 4002, 2):
-            raise _unfit("addresses, ports or attributes are not where they should be")
+        if read != ("192.0.2.1", "192.0.2.2", "192.0.2.3", 0, 4000, 4002, 2):
+            raise unfit("addresses, ports or attributes are not where they should be")
         self._hide(at)
-        shown = _Connection(own).address
+        shown = Connection(own).address
         if self.real((shown, DISCARD_PORT)) != ("192.0.2.3", 4000):
-            raise _unfit("a hidden address was not found again")
-        if _Connection(at_session).address != shown or _number(first + _ATTR_COUNT) != 1:
-            raise _unfit("a description was not hidden whole")
+            raise unfit("a hidden address was not found again")
+        if Connection(at_session).address != shown or _number(first + _ATTR_COUNT) != 1:
+            raise unfit("a description was not hidden whole")
 
 
 _NAME = ctypes.create_string_buffer(b"mod-ivr-offer")
 
 
-def _streams(session: int) -> list[int]:
+def streams(session: int) -> list[int]:
+    """Addresses of the ``m=`` lines of a description."""
     count = min(16, _number(session + _MEDIA_COUNT))  # PJMEDIA_MAX_SDP_MEDIA
-    return [_pointer(session + _MEDIA + 8 * n) for n in range(count)]
+    return [pointer(session + _MEDIA + 8 * n) for n in range(count)]
 
 
-def _unfit(why: str) -> TelephonyError:
+def unfit(why: str) -> TelephonyError:
+    """The library is another one than this program was made for."""
     return TelephonyError(
         "The SIP library cannot be kept from sending past the RTP door.",
         why=f"{why}: pjsua2-python is not the version this program was made for",

@@ -37,6 +37,7 @@ class Switchboard:
     Args:
         emit: hands a fact to the pool.
         own_uri: our address with ``{user}`` in place of the user part.
+        stand_in: what pjsua2 is told instead of a door's address.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Switchboard:
         hidden: HiddenMedia,
         emit: Callable[[Message], None],
         own_uri: str,
+        stand_in: Callable[[str], str],
     ) -> None:
         self._config = config
         self._gate = gate
         self._emit = emit
         self._own_uri = own_uri
+        self._stand_in = stand_in
         self._targets = Targets(config.may_call)
         self._calls: dict[int, AgentCall] = {}
         self._arrived: deque[tuple[int, str]] = deque()
@@ -147,7 +150,7 @@ class Switchboard:
         if kind == "ring":
             call.ring()
         elif kind == "answer":
-            call.accept(message["host"], message["port"])
+            call.accept(self._stand_in(message["host"]), message["port"])
         elif kind == "refuse":
             call.refuse(message["status"], message["reason"], message["retry_after_s"])
         elif kind == "play":
@@ -172,7 +175,7 @@ class Switchboard:
             self._not_dialled(serial, Pickup.NO_SLOT, "no slot of this worker is free")
         else:
             self._dialled += 1
-            door = (message["host"], message["port"])
+            door = (self._stand_in(message["host"]), message["port"])
             call = DialledCall(account, serial, self._owner, door, message["ring_s"])
             self._calls[serial] = call
             try:

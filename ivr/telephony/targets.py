@@ -45,6 +45,8 @@ def _place(uri: str, pattern: re.Pattern[str], form: str) -> tuple[str, int, str
     port = int(found["port"] or SIP_PORT)
     if not 0 < port < 1 << 16:
         raise ValueError(f"{uri!r} names no port")
+    if address.version == 6 and found["transport"] == "tcp":
+        raise ValueError(f"{uri!r}: over IPv6 the SIP library sends requests by UDP alone")
     return str(address), port, found["transport"] or "udp"
 
 

@@ -23,6 +23,7 @@ from ivr.telephony.channel import BrokenChannel, Decoder, Message, encode
 from ivr.telephony.pj_account import AgentAccount
 from ivr.telephony.pj_gate import Gate
 from ivr.telephony.pj_offer import HiddenMedia
+from ivr.telephony.pj_six import SixOnTheWire
 from ivr.telephony.pj_switchboard import Switchboard
 from ivr.telephony.targets import Targets, read_registrar
 from ivr.telephony.worker_config import ALIVE_EVERY_S, TOLD_SOURCES, WorkerConfig
@@ -51,19 +52,26 @@ class Worker:
         hidden.register()
         self._gate = Gate(self._stack.library, config.retry_after_s)
         own = pj_endpoint.own_uri(config.bind, self._stack.port)
-        self._calls = Switchboard(config, self._gate, hidden, self._emit, own)
+        self._six = SixOnTheWire(self._stack.library) if ":" in config.bind else None
+        stand_in = str if self._six is None else self._six.stand_in
+        if self._six is not None:
+            self._six.register()
+        self._calls = Switchboard(config, self._gate, hidden, self._emit, own, stand_in)
         if not self._gate.register():
             self._calls.log("gate not registered: a full worker answers 486", "")
         try:
             source_filter.attach(self._stack.port, friends(config))
         except OSError as problem:
             self._calls.log("no socket filter: strangers are refused one by one", str(problem))
-        self._accounts: list[Any] = [AgentAccount(self._calls.arrive, self._emit)]
-        self._accounts[0].open(pj_endpoint.account_config(own.format(user="ivr"), "127.0.0.1"))
+        self._accounts: list[Any] = []
+        for is_first in (True, False):  # one that takes calls, one that places them
+            self._accounts.append(AgentAccount(self._calls.arrive, self._emit))
+            account = pj_endpoint.account_config(own.format(user="ivr"), "127.0.0.1")
+            account = account if is_first else pj_endpoint.for_requests(account, self._stack)
+            self._accounts[-1].open(account, is_first=is_first)
         for registration in config.registrations:
-            account = AgentAccount(self._calls.arrive, self._emit)
-            self._accounts.append(account)
-            account.register(registration, own)
+            self._accounts.append(AgentAccount(self._calls.arrive, self._emit))
+            self._accounts[-1].register(registration, own, self._stack)
         self._emit({"type": "ready", "port": self._stack.port})
 
     def run(self) -> None:
@@ -104,7 +112,7 @@ class Worker:
         elif kind == "retire":
             self._retire()
         else:
-            self._calls.execute(self._accounts[0], message)
+            self._calls.execute(self._accounts[1], message)
 
     def _retire(self) -> None:
         """Make room for a successor if no call is here. Nothing is read from the network between

@@ -51,18 +51,26 @@ async def test_a_call_and_its_subscriber_over_ipv6(
         door.tap(LegName.CALLER, heard.append)
         following = [asyncio.create_task(follow(line, door))]
         await line.answer(door.endpoint)
-        assert (await calling).audio == (HERE, door.endpoint.port)
+        answer = await calling
+        assert answer.audio == (HERE, door.endpoint.port)
+        assert "IP4" not in answer.sdp  # nor does its origin name what pjsua2 was told
         await asyncio.gather(
             line.play(make_wav(700, 0.5)), caller.play(encode_alaw(tone(500, 0.5)))
         )
         sound = decode_alaw(b"".join(data for kind, data, _ in caller.heard() if kind == 8))
         assert abs(loudest_hertz(sound) - 700) < 10
-        assert abs(loudest_hertz(np.concatenate([each.pcm for each in heard])) - 500) < 10
+        words = np.frombuffer(b"".join(frame.pcm for frame in heard), "<i2").astype(int)
+        assert abs(loudest_hertz(words) - 500) < 10
+        again = await caller.ask("INVITE", caller.sdp("sendonly"))
+        caller.ack()
+        assert again.audio == (HERE, door.endpoint.port)
 
         side = door.add_side(LegName.CALLEE, LegName.AGENT_TO_CALLEE)
         subscriber = await line.connect(phone.contact, side.endpoint, 5)
         following.append(asyncio.create_task(follow(subscriber, side)))
-        await phone.rung()
+        assert "IP4" not in await phone.rung()
+        assert (await caller.ask("INVITE", caller.sdp("sendrecv"))).status == 200
+        caller.ack()
         await phone.answer()
         assert await subscriber.picked_up() is Pickup.ANSWERED
         await line.join(subscriber)
