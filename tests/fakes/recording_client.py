@@ -87,8 +87,14 @@ class Leg:
 
     async def say(self, hertz: float, seconds: float, to: tuple[str, int]) -> None:
         """A tone, in real time."""
-        ssrc = self.sock.getsockname()[1]
-        await play(self.sock, to, on_time(packets(tone(hertz, seconds), ssrc=ssrc)))
+        ssrc, first = self.sock.getsockname()[1], int(self.payloads.split()[0])
+        sound = packets(
+            tone(hertz, seconds),
+            ssrc=ssrc,
+            payload_type=first,
+            encoding="PCMU" if first == 0 else "PCMA",
+        )
+        await play(self.sock, to, on_time(sound))
 
 
 def metadata(

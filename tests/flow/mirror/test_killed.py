@@ -16,7 +16,8 @@ async def test_what_was_on_disk_is_sealed_at_the_next_start_which_refuses_calls_
     first = await asyncio.to_thread(MirrorHouse.start, tmp_path)
     try:
         async with RecordingClient("127.0.0.1", first.port) as client:
-            assert (await client.call()).status == 200
+            answer = await client.call()
+            assert answer.status == 200, first.lines
             await client.say(2.5, (440, 1000))
     finally:
         await asyncio.to_thread(first.kill)

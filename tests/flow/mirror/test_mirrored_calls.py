@@ -91,7 +91,8 @@ async def test_a_mirrored_scam_is_heard_on_the_right_leg_sealed_verified_and_fil
 
 
 async def test_streams_that_come_go_hold_and_change_places_stay_on_their_legs(house):
-    async with RecordingClient("127.0.0.1", house.port) as client:
+    unlike = [Leg("1", payloads="8"), Leg("2", payloads="0")]
+    async with RecordingClient("127.0.0.1", house.port, legs=unlike) as client:
         await client.call()
         assert len(client.ports) == 2
         await client.say(0.6, (440, 1000))
