@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta, timezone
 from pathlib import Path
 
 from ivr.board import Board
 from ivr.clock import Clock, SystemClock
+from ivr.control import Control
 from ivr.dialogue import menu_words, pin, prompts
 from ivr.dialogue.prompts import Prompt
 from ivr.dialogue.script import Script
@@ -42,6 +43,10 @@ from ivr.telephony.trunks import Trunks
 from ivr.verdict.judge import SequenceJudge
 from ivr.watch.alarms import Alarms
 from ivr.watch.capacity import Capacity
+from ivr.watch.control_socket import listening
+from ivr.watch.exposition import Exposition, exposed
+from ivr.watch.heartbeat import Heartbeat
+from ivr.watching import Watch
 
 VIETNAM = timezone(timedelta(hours=7))
 SECOND_NICENESS = 7  # behind live recognition at 5, but not so far that a busy machine starves it
@@ -283,14 +288,47 @@ async def open_mirror(house: House) -> AsyncIterator[RecordingServer | None]:
         yield server
 
 
+@asynccontextmanager
+async def watched(house: House, pool: WorkerPool, heartbeat: Heartbeat) -> AsyncIterator[str]:
+    """Watch over a running house: alarms, control socket, and metrics where they are wanted.
+    Yields the address of the metrics, empty when they are off.
+
+    Raises:
+        EnvironmentProblem: another agent runs on the data folder, or the metrics port is taken.
+    """
+    settings, watch = house.settings, Watch(house, pool, heartbeat)
+    control = Control(house, pool, watch, heartbeat)
+    told = Exposition(
+        house.metrics.registry,
+        refusal=lambda: house.capacity.told,
+        loop_age_s=lambda: heartbeat.age_s,
+        hang_after_s=settings.watch.hang_after_s,
+    )
+    with exposed(told, settings.metrics) as address:
+        async with listening(data_root(settings), control.handle):
+            looking = asyncio.create_task(watch.look_for_ever(), name="watch")
+            try:
+                yield address
+            finally:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+
+
 async def serve(
-    house: House, pool: WorkerPool, until: asyncio.Event, mirror: RecordingServer | None = None
+    house: House,
+    pool: WorkerPool,
+    until: asyncio.Event,
+    mirror: RecordingServer | None = None,
+    on_ready: Callable[[], object] = lambda: None,
 ) -> None:
     """Answer calls until ``until`` is set; then refuse new ones and see the running ones through.
 
-    Cases that an earlier process left unsealed are sealed first.
+    Cases that an earlier process left unsealed are sealed first; then ``on_ready`` is called.
     """
+    house.capacity.is_starting = True
     await recover(house)
+    house.capacity.is_starting = False
+    on_ready()
     async with asyncio.TaskGroup() as background:
         background.create_task(house.dispatcher.run())
         try:
@@ -299,6 +337,7 @@ async def serve(
                 if mirror is not None:
                     taking.append(calls.create_task(take_mirrored(house, mirror, calls)))
                 await until.wait()
+                house.capacity.is_draining = True
                 if mirror is not None:
                     mirror.drain()
                 await pool.drain()

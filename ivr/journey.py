@@ -24,6 +24,7 @@ from ivr.menu import menu_wanted, serve_menu
 from ivr.ports import Line
 from ivr.settings import Subscriber
 from ivr.unheard import connect_unheard, may_pass
+from ivr.watch.capacity import MEASURED_WITHIN_S
 
 LEGS = {
     Mode.ANSWER: (LegName.CALLER, LegName.AGENT),
@@ -79,7 +80,7 @@ async def admit(line: Line, house: House) -> Subscriber | None:
         house.count_refusal("unknown_access", source)
         await line.refuse(404, "Not Found")
         return None
-    await house.capacity.measure()
+    await house.capacity.measure(MEASURED_WITHIN_S)
     refusal = house.capacity.refusal()
     if refusal is not None:
         reason, detail = refusal.cause.value, refusal.detail

@@ -51,6 +51,7 @@ from ivr.siprec.facts import (
 from ivr.siprec.line import MirrorLine
 from ivr.siprec.metadata import Metadata
 from ivr.telephony.identity import printable
+from ivr.watch.capacity import MEASURED_WITHIN_S
 
 
 def decodes(name: str, rate_hz: int) -> bool:
@@ -96,7 +97,7 @@ async def record(
 
 async def admit(line: MirrorLine, house: House) -> bool:
     """Whether there is room to record and recognise; else 503 with Retry-After."""
-    await house.capacity.measure()
+    await house.capacity.measure(MEASURED_WITHIN_S)
     refusal = house.capacity.refusal()
     if refusal is None:
         house.capacity.enter(line)

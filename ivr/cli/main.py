@@ -8,6 +8,7 @@ import typer
 
 from ivr.cli import bench, cases, config, dialogue, models, prompts, reports, rules
 from ivr.cli.context import CommandContext
+from ivr.cli.control import drain, status, undrain
 from ivr.cli.demo import demo
 from ivr.cli.doctor import doctor
 from ivr.cli.output import fail
@@ -25,6 +26,9 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(serve)
+app.command()(status)
+app.command()(drain)
+app.command()(undrain)
 app.command()(screen)
 app.command()(assess)
 app.command()(verify)

@@ -168,5 +168,8 @@ class MediaSettings(Section):
         default=64, ge=4, description="Blocks that may wait for a slow disk before it is an error."
     )
     min_free_mb: int = Field(
-        default=200, ge=0, description="Below this much free disk new calls are refused."
+        default=200,
+        ge=0,
+        description="Below this much free disk new calls are refused; below a quarter of it "
+        "running calls are ended, while there is room to seal them.",
     )

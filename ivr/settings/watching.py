@@ -25,12 +25,6 @@ class WatchSettings(Section):
         gt=0,
         description="Alarm when a leg that should speak brings no packets so long.",
     )
-    stop_free_mb: int = Field(
-        default=50,
-        ge=0,
-        description="Below this much free disk running calls are ended, while there is room to "
-        "seal them.",
-    )
 
 
 class MetricsSettings(Section):

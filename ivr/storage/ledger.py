@@ -182,6 +182,12 @@ class Ledger:
         async with self._database.reading("list its reports") as connection:
             return [to_delivery(row) for row in await connection.execute(query.limit(limit))]
 
+    async def report_states(self) -> dict[DeliveryState, int]:
+        """How many reports there are in each state."""
+        query = sa.select(reports.c.state, sa.func.count()).group_by(reports.c.state)
+        async with self._database.reading("count its reports") as connection:
+            return {DeliveryState(row[0]): row[1] for row in await connection.execute(query)}
+
     async def report(self, report_id: str) -> tuple[Report, Delivery]:
         """One report, as composed, and how far it is; an unambiguous beginning is enough.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,8 @@ from ivr.facts.call import CallClosed
 
 LAG_OVER = 0.5
 """Refused above the limit, calls are taken again below this share of it."""
+MEASURED_WITHIN_S = 2.0
+"""A look at the disk that is no older serves an INVITE."""
 DISK_AGAIN = 1.1
 """Refused below the limit, calls are taken again above this multiple of it."""
 
@@ -19,6 +22,7 @@ DISK_AGAIN = 1.1
 class Cause(StrEnum):
     """Why a call is refused."""
 
+    STARTING = "starting"  # what an earlier process left open is being sealed
     DRAINING = "draining"
     CALLS = "calls"
     LAG = "recognition_lag"
@@ -64,8 +68,9 @@ class Capacity:
         self._lag_s = lag_s
         self._calls: list[Ending] = []
         self._is_lagging = self._is_disk_low = False
+        self._measured_at = 0.0
         self.free_mb: int | None = None
-        self.is_draining = False
+        self.is_starting = self.is_draining = False
         self.told: Refusal | None = None
 
     @property
@@ -86,13 +91,32 @@ class Capacity:
         self._calls = [each for each in self._calls if each.closed is None]
         self._calls.append(call)
 
-    async def measure(self) -> None:
-        """Look at the disk; what cannot be looked at has no room."""
+    @property
+    def measured_ago_s(self) -> float:
+        """Seconds since the disk last answered."""
+        return time.monotonic() - self._measured_at
+
+    @property
+    def is_lagging(self) -> bool:
+        """As of the last ``refusal``."""
+        return self._is_lagging
+
+    @property
+    def is_disk_low(self) -> bool:
+        """As of the last ``refusal``."""
+        return self._is_disk_low
+
+    async def measure(self, max_age_s: float = 0.0) -> None:
+        """Look at the disk, unless that was done not long ago; what cannot be looked at has no
+        room."""
+        if max_age_s and self.measured_ago_s < max_age_s:
+            return
         try:
             free = (await asyncio.to_thread(shutil.disk_usage, self._vault)).free
         except OSError:
             free = 0
         self.free_mb = free // 2**20
+        self._measured_at = time.monotonic()
 
     def refusal(self) -> Refusal | None:
         """Why a call would be refused now; None: it would be taken. Never waits; the disk is as it
@@ -108,6 +132,8 @@ class Capacity:
         free_limit = self._min_free_mb * (DISK_AGAIN if self._is_disk_low else 1.0)
         self._is_disk_low = free_mb is not None and free_mb < free_limit
         calls = self.calls
+        if self.is_starting:
+            return Refusal(Cause.STARTING, "cases of an earlier process are being sealed")
         if self.is_draining:
             return Refusal(Cause.DRAINING, f"{calls} calls still run")
         if self._is_disk_low:

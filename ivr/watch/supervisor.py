@@ -108,7 +108,7 @@ class Supervisor:
         if status == 0:
             return 0
         if self._is_stopping:
-            return status if status > 0 else ENVIRONMENT
+            return status if status > 0 else 0 if status == -signal.SIGTERM else ENVIRONMENT
         if not self._has_been_ready and (status > 0 or self._starts >= TRIES_BEFORE_READY):
             # it said itself what is missing; or it never came up
             return status if status > 0 else ENVIRONMENT
