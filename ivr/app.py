@@ -34,6 +34,7 @@ from ivr.reporting.recipients import Recipient
 from ivr.settings import RecognitionSettings, Settings, resolve
 from ivr.siprec.server import RecordingServer
 from ivr.spotting.rulebook import Rulebook
+from ivr.spotting.sound import spelt_and_sounding
 from ivr.spotting.spotter import Spotter
 from ivr.storage.ledger import Ledger
 from ivr.telemetry import logger
@@ -41,6 +42,7 @@ from ivr.telephony.pool import CALLS_PER_WORKER, WorkerPool
 from ivr.telephony.protected import Protected
 from ivr.telephony.trunks import Trunks
 from ivr.verdict.judge import SequenceJudge
+from ivr.verdict.scorer import Scorer
 from ivr.watch.alarms import Alarms
 from ivr.watch.capacity import Capacity
 from ivr.watch.control_socket import listening
@@ -84,8 +86,16 @@ async def _open_second(settings: RecognitionSettings, stack: AsyncExitStack) -> 
 
 
 def judge_of(settings: Settings, rulebook: Rulebook) -> SequenceJudge:
-    """The judge of this installation."""
-    return SequenceJudge(settings.verdict, rulebook.sha256)
+    """The judge of this installation.
+
+    Raises:
+        SettingsError: the scorer's model cannot be used.
+    """
+    chosen = settings.verdict
+    scorer = None
+    if chosen.judge == "both":
+        scorer = Scorer.load(resolve(chosen.scorer), spelt_and_sounding)
+    return SequenceJudge(chosen, rulebook.sha256, scorer)
 
 
 def check_words(rulebook: Rulebook, words: frozenset[str] | None) -> None:

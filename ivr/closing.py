@@ -83,6 +83,7 @@ async def close_case(
             verdict=verdict,
             model_sha256=findings.leading.model.sha256,
             rulebook_sha256=verdict.rulebook_sha256,
+            scorer_sha256=verdict.scorer_sha256 or None,
             settings_sha256=house.settings_sha256,
             incomplete_reasons=incomplete_reasons,
         )
@@ -272,5 +273,7 @@ def _write_verdict(
     folder: CaseFolder, name: str, verdict: Verdict, parents: tuple[str, ...]
 ) -> None:
     made = f"{MADE_BY}, rulebook {verdict.rulebook_sha256}"
+    if verdict.scorer_sha256:
+        made += f", scorer {verdict.scorer_sha256}"
     judged = casefile.VERDICT_FORM.dump_json(verdict, indent=1)
     folder.write_derived(name, judged, parents, JSON_TYPE, made)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ivr.facts.call import Identity
-from ivr.facts.judgement import PhraseHit, Stage, Verdict
+from ivr.facts.judgement import Passage, PhraseHit, Stage, Verdict
 from ivr.facts.reports import Delivery
 from ivr.facts.speech import Utterance
 
@@ -94,6 +94,7 @@ def verdict(judged: Verdict, *, timed: bool = True) -> Json:
                 "text_en": reason.text_en,
                 "hits": list(reason.hits),
                 "is_against": reason.is_against,
+                "passages": [_passage(one, timed) for one in reason.passages],
             }
             for reason in judged.reasons
         ],
@@ -101,6 +102,14 @@ def verdict(judged: Verdict, *, timed: bool = True) -> Json:
     if timed:
         shape["live_at_s"] = None if judged.live_at_s is None else _seconds(judged.live_at_s)
         shape["filing_at_s"] = None if judged.filing_at_s is None else _seconds(judged.filing_at_s)
+    return shape
+
+
+def _passage(said: Passage, timed: bool) -> Json:
+    shape: Json = {"channel": str(said.leg), "text": said.text, "terms": list(said.terms)}
+    if timed:
+        shape["start_s"] = _seconds(said.start_s)
+        shape["end_s"] = _seconds(said.end_s)
     return shape
 
 

@@ -17,6 +17,7 @@ from ivr.settings import VerdictSettings
 from ivr.spotting.spotter import Spotter
 from ivr.spotting.tokens import utterances_from_turns
 from ivr.verdict.judge import SequenceJudge
+from ivr.verdict.scorer import Scorer
 
 LEGS: Final = {"caller": LegName.CALLER, "callee": LegName.CALLEE}
 LABELS: Final = ("scam", "benign", "spam")
@@ -132,10 +133,13 @@ def assess(dialogue: Dialogue, spotter: Spotter, judge: SequenceJudge) -> Outcom
 
 
 def evaluate(
-    dialogues: Iterable[Dialogue], spotter: Spotter, settings: VerdictSettings | None = None
+    dialogues: Iterable[Dialogue],
+    spotter: Spotter,
+    settings: VerdictSettings | None = None,
+    scorer: Scorer | None = None,
 ) -> list[Outcome]:
-    """All outcomes, in the order of the dialogues."""
-    judge = SequenceJudge(settings or VerdictSettings(), spotter.rulebook.sha256)
+    """All outcomes, in the order of the dialogues; without a scorer the rules judge alone."""
+    judge = SequenceJudge(settings or VerdictSettings(), spotter.rulebook.sha256, scorer)
     return [assess(dialogue, spotter, judge) for dialogue in dialogues]
 
 

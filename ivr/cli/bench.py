@@ -6,7 +6,15 @@ from pathlib import Path
 import typer
 
 from ivr.cli import context
-from ivr.cli.output import JSON_OPTION, EngineChoice, console, print_json, progress, run
+from ivr.cli.output import (
+    JSON_OPTION,
+    EngineChoice,
+    JudgeChoice,
+    console,
+    print_json,
+    progress,
+    run,
+)
 from ivr.settings import PROJECT_ROOT, resolve
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine; the documents quote these.")
@@ -37,6 +45,9 @@ def verdict(
         PROJECT_ROOT / "data/dialogues/tuning.jsonl", help="Labelled dialogues, one JSON a line."
     ),
     errors: int = typer.Option(0, "--errors", help="Also show so many wrong dialogues."),
+    judge: JudgeChoice | None = typer.Option(
+        None, "--judge", help="Phrases and wording, or the phrases alone; as the settings say."
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Precision and recall of the verdict at both levels, by region and pretext (text only); false
@@ -47,11 +58,17 @@ def verdict(
     from ivr.bench import relations
     from ivr.bench.verdict import evaluate, mistakes, read_dialogues, render, table
     from ivr.spotting.rulebook import Rulebook
+    from ivr.spotting.sound import spelt_and_sounding
     from ivr.spotting.spotter import Spotter
+    from ivr.verdict.scorer import Scorer
 
     settings = context.of(ctx).settings
+    chosen = judge or JudgeChoice(settings.verdict.judge)
+    scorer = None
+    if chosen is JudgeChoice.BOTH:
+        scorer = Scorer.load(resolve(settings.verdict.scorer), spelt_and_sounding)
     spotter = Spotter(Rulebook.load(resolve(settings.spotting.rulebook)))
-    outcomes = evaluate(read_dialogues(dialogues), spotter, settings.verdict)
+    outcomes = evaluate(read_dialogues(dialogues), spotter, settings.verdict, scorer)
     if as_json:
         for row in table(outcomes):
             print_json(asdict(row))
@@ -66,6 +83,7 @@ def verdict(
         for reason in judged.reasons:
             heard = ", ".join(one.hits[n].heard for n in reason.hits)
             sign = "-" if reason.is_against else "+"
+            heard = heard or "; ".join(", ".join(said.terms) for said in reason.passages)
             console.print(f"  {sign} {reason.code}: {heard}", markup=False)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ivr import shapes
 from ivr.cli import context
-from ivr.cli.output import JSON_OPTION, console, print_json, run
+from ivr.cli.output import JSON_OPTION, console, print_json, print_reasons, run
 from ivr.clock import SystemClock, to_iso
 from ivr.errors import EnvironmentProblem
 from ivr.facts.call import CallOpened
@@ -91,9 +91,7 @@ def show(
     for said in shape["transcript"]:
         at = f"{said['start_s']:7.1f} s  {said['channel']}: "
         console.print(at + said["text"], markup=False)
-    for reason in case.verdict.reasons:
-        sign = "-" if reason.is_against else "+"
-        console.print(f"  {sign} {reason.text_vi} / {reason.text_en}", markup=False)
+    print_reasons(case.verdict)
     for report in reports:
         console.print(f"  {report.channel} → {report.address} [{report.state}]", markup=False)
 

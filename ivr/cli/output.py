@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from ivr.errors import IvrError
+from ivr.facts.judgement import Verdict
 
 T = TypeVar("T")
 
@@ -22,6 +23,14 @@ class EngineChoice(StrEnum):
     VIET_ASR = "viet-asr"
 
 
+class JudgeChoice(StrEnum):
+    """What decides the verdict, as an option."""
+
+    BOTH = "both"
+    RULES = "rules"
+
+
+QUOTE_LETTERS = 160
 JSON_OPTION = typer.Option(False, "--json", help="Print JSON alone on standard output.")
 
 console = Console(soft_wrap=True, highlight=False)
@@ -32,6 +41,19 @@ def print_json(value: object) -> None:
     """One JSON value on one line."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
     sys.stdout.flush()
+
+
+def print_reasons(verdict: Verdict) -> None:
+    """For (+) and against (-), with the sentences whose wording is the argument."""
+    for reason in verdict.reasons:
+        sign = "-" if reason.is_against else "+"
+        console.print(f"  {sign} {reason.text_vi} / {reason.text_en}", markup=False)
+        for said in reason.passages:
+            terms = f"  ({', '.join(said.terms)})" if said.terms else ""
+            quote = (
+                said.text if len(said.text) <= QUOTE_LETTERS else f"{said.text[:QUOTE_LETTERS]}…"
+            )
+            console.print(f"      {said.start_s:.1f} s {said.leg}: “{quote}”{terms}", markup=False)
 
 
 def fail(problem: IvrError, *, as_json: bool, about: Mapping[str, str] | None = None) -> int:

@@ -11,7 +11,16 @@ from rich.progress import Progress, TaskID
 
 from ivr import shapes
 from ivr.cli import context
-from ivr.cli.output import JSON_OPTION, EngineChoice, console, fail, print_json, progress, run
+from ivr.cli.output import (
+    JSON_OPTION,
+    EngineChoice,
+    console,
+    fail,
+    print_json,
+    print_reasons,
+    progress,
+    run,
+)
 from ivr.errors import InputError
 from ivr.facts.judgement import Verdict
 from ivr.settings import Settings, resolve
@@ -108,6 +117,7 @@ async def _screen_one(file: Path, mind: "Mind", filing_threshold: float, as_json
             },
             **_passes(found),
             "rulebook": _rulebook(mind.spotter.rulebook),
+            "scorer": _scorer(found.verdict),
             "recognition": {
                 "seconds": round(found.seconds, 3),
                 "real_time_factor": round(factor, 4),
@@ -168,6 +178,7 @@ def assess(
                 "hits": [shapes.hit(hit, timed=False) for hit in found.hits],
                 "verdict": shapes.verdict(found.verdict, timed=False),
                 "rulebook": _rulebook(rulebook),
+                "scorer": _scorer(found.verdict),
             }
         )
 
@@ -183,6 +194,10 @@ def _read(name: str) -> bytes:
         ) from problem
 
 
+def _scorer(verdict: Verdict) -> dict[str, str] | None:
+    return {"sha256": verdict.scorer_sha256} if verdict.scorer_sha256 else None
+
+
 def _rulebook(rulebook: Any) -> dict[str, str]:
     return {"version": str(rulebook.version), "sha256": rulebook.sha256}
 
@@ -192,6 +207,4 @@ def _print(name: str, transcript: list[dict[str, Any]], verdict: Verdict) -> Non
     for said in transcript:
         at = f"{said['start_s']:7.1f} s  " if "start_s" in said else "  "
         console.print(f"{at}{said['channel']}: {said['text']}", markup=False)
-    for reason in verdict.reasons:
-        sign = "-" if reason.is_against else "+"
-        console.print(f"  {sign} {reason.text_vi} / {reason.text_en}", markup=False)
+    print_reasons(verdict)

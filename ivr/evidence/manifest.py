@@ -39,7 +39,8 @@ class SealMaterials:
         wire: the closed wire log; None for an upload, or when no packet was ever logged.
         closed: how the call ended; None when the process died before it was known.
         incomplete_reasons: why the case is not whole, in words; empty means complete.
-        model_sha256 / rulebook_sha256 / settings_sha256: what judged; None when nothing did.
+        model_sha256 / rulebook_sha256 / settings_sha256 / scorer_sha256: what judged; None when
+            nothing did; no scorer: the rules judged alone.
     """
 
     wire: WireLog | None
@@ -50,6 +51,7 @@ class SealMaterials:
     rulebook_sha256: str | None
     settings_sha256: str | None
     incomplete_reasons: tuple[str, ...] = ()
+    scorer_sha256: str | None = None
 
 
 def build_manifest(
@@ -83,6 +85,7 @@ def build_manifest(
         "verdict": _verdict(materials.verdict),
         "model_sha256": materials.model_sha256,
         "rulebook_sha256": materials.rulebook_sha256,
+        "scorer_sha256": materials.scorer_sha256,
         "settings_sha256": materials.settings_sha256,
         "software": plain(running_software()),
         "is_complete": not materials.incomplete_reasons,

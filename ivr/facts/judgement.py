@@ -71,14 +71,31 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A sentence that an argument rests on, as heard; ``terms`` are its words that count most."""
+
+    leg: LegName
+    start_s: float
+    end_s: float
+    text: str
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
-    """One argument of the verdict; ``hits`` are indexes into the verdict's hit list."""
+    """One argument of the verdict.
+
+    Args:
+        hits: indexes into the verdict's hit list.
+        passages: sentences whose wording, not a phrase of the rulebook, is the argument.
+    """
 
     code: str
     text_vi: str
     text_en: str
     hits: tuple[int, ...]
     is_against: bool = False
+    passages: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +103,7 @@ class Verdict:
     """The judgement of a call, or of a call so far.
 
     ``live_at_s`` / ``filing_at_s``: when each level was first reached, or None.
+    ``scorer_sha256``: the model that weighed the wording; empty: the rules judged alone.
     """
 
     label: Label
@@ -97,6 +115,7 @@ class Verdict:
     live_at_s: float | None
     filing_at_s: float | None
     rulebook_sha256: str
+    scorer_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from ivr.facts.judgement import Label, PhraseHit, Stage
+from ivr.facts.call import LegName
+from ivr.facts.judgement import Label, Passage, PhraseHit, Stage
 from ivr.facts.reports import CaseFacts, CaseFile, Wish
 from ivr.locale import Language, digest, fill, words
 from ivr.reporting.case_words import (
@@ -122,9 +123,17 @@ def _flags(facts: CaseFacts) -> str:
 
 
 def _place(hit: PhraseHit) -> str:
-    leg = words("vi")["leg"][hit.leg.value]
-    quote = hit.heard if len(hit.heard) <= _QUOTE_LETTERS else hit.heard[:_QUOTE_LETTERS] + "…"
-    return f"[{position(hit.start_s)}–{position(hit.end_s)}, {leg}] “{quote}”"
+    return _quoted(hit.leg, hit.start_s, hit.end_s, hit.heard)
+
+
+def _said(passage: Passage) -> str:
+    return _quoted(passage.leg, passage.start_s, passage.end_s, passage.text)
+
+
+def _quoted(leg: LegName, start_s: float, end_s: float, heard: str) -> str:
+    quote = heard if len(heard) <= _QUOTE_LETTERS else heard[:_QUOTE_LETTERS] + "…"
+    who = words("vi")["leg"][leg.value]
+    return f"[{position(start_s)}–{position(end_s)}, {who}] “{quote}”"
 
 
 def _reasons(facts: CaseFacts) -> str:
@@ -133,6 +142,7 @@ def _reasons(facts: CaseFacts) -> str:
         sign = "Điểm ngược lại: " if reason.is_against else ""
         lines.append(f"- {sign}{reason.text_vi}")
         lines += [f"  {_place(facts.hits[n])}" for n in reason.hits if n < len(facts.hits)]
+        lines += [f"  {_said(passage)}" for passage in reason.passages]
     return "\n".join(lines) or words("vi")["text"]["none"]
 
 

@@ -62,6 +62,15 @@ class SpottingSettings(Section):
 
 
 class VerdictSettings(Section):
+    judge: Literal["both", "rules"] = Field(
+        default="both",
+        description="What decides: the rulebook's phrases and the scorer of the wording together, "
+        "or the phrases alone.",
+    )
+    scorer: Path = Field(
+        default=Path("config/scorer/vi.json"),
+        description="The scorer's model, made by scripts/train_scorer.",
+    )
     live_threshold: Fraction = Field(default=0.5, description="Score from which we warn.")
     filing_threshold: Fraction = Field(default=0.8, description="Score from which we report.")
     min_syllables: int = Field(

@@ -6,6 +6,7 @@ from typing import Final
 
 from ivr.facts.judgement import PhraseHit, Reason
 from ivr.verdict.features import AGAINST, Evidence, Feature
+from ivr.verdict.scorer import Deeds
 from ivr.verdict.scoring import may_file
 
 TEXTS: Final = MappingProxyType(
@@ -80,7 +81,9 @@ TEXTS: Final = MappingProxyType(
 SHOWN: Final = 0.15  # weaker strengths are not argued with
 
 
-def reasons(evidence: Evidence, hits: Sequence[PhraseHit]) -> Iterator[Reason]:
+def reasons(
+    evidence: Evidence, hits: Sequence[PhraseHit], deeds: Deeds | None = None
+) -> Iterator[Reason]:
     """For and against, in the order of the groups; each names the hits it rests on."""
     for feature, (text_vi, text_en) in TEXTS.items():
         indexes = evidence.indexes(feature)
@@ -91,7 +94,7 @@ def reasons(evidence: Evidence, hits: Sequence[PhraseHit]) -> Iterator[Reason]:
         if feature is Feature.DENIAL:
             code = feature.value
         yield Reason(code, text_vi, text_en, indexes, is_against=feature in AGAINST)
-    if evidence.groups() and not may_file(evidence):
+    if evidence.groups() and not may_file(evidence, deeds):
         yield Reason(
             "gate.incomplete",
             "Chưa đủ: cần có thẩm quyền hoặc cớ, rồi đòi hỏi hoặc đe dọa.",
@@ -114,4 +117,12 @@ NO_VIETNAMESE: Final = Reason(
     "No Vietnamese was recognised in the call.",
     (),
     is_against=True,
+)
+CALLEE_SUSPECTED: Final = Reason(
+    "suspect.callee",
+    "Bên đáng ngờ là người được gọi: các lời nêu dưới đây là của bên ấy. Báo cáo chỉ nêu số người "
+    "gọi, nên cuộc gọi này không được tự gửi đi.",
+    "The suspect is who was called: what follows is said by that side. A report names the caller's "
+    "number, so none is filed of this call.",
+    (),
 )

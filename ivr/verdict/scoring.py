@@ -1,4 +1,4 @@
-"""From strengths to a score: additive evidence on the log-odds scale, then two gates.
+"""From strengths, and the wording, to a score: additive evidence on the log-odds scale, then gates.
 
 The weights say how much a fully established group moves the odds; they were set by hand and
 checked on the tuning dialogues (`ivr bench verdict`).  The score is a ranking figure with
@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ivr.verdict.features import GROUNDS, PRESSES, SUBSTANCE, Evidence, Feature
+from ivr.verdict.scorer import Deeds, Window
 
 BIAS: Final = -4.0
 WEIGHTS: Final = MappingProxyType(
@@ -43,6 +44,9 @@ FAMILIAR: Final = 0.55  # from here on the speakers seem to know each other
 MANY_GROUPS: Final = 4
 TOLD: Final = 0.8  # from here on it is a story, a rehearsal or a report
 LIVE_CONCEPTS: Final = 2
+KNOWN_RUNS: Final = 10  # a text in another language shares fewer with what the scorer knows
+RULES_BOUND: Final = 8.0
+CERTAIN: Final = 4.0  # of the unseen calls above it, 57 of 58 were scams
 
 
 def log_odds(evidence: Evidence) -> float:
@@ -68,31 +72,102 @@ def may_warn(evidence: Evidence) -> bool:
     return len(evidence.concepts()) >= LIVE_CONCEPTS and len(evidence.groups()) >= LIVE_CONCEPTS
 
 
-def may_file(evidence: Evidence) -> bool:
-    """A claimed authority or a pretext, then a demand or a threat, in three concepts or more.
-
-    Family talk takes much more than that, and what is clearly told of others is never filed: a
-    false report is worse than a late one.
-    """
+def _is_told(evidence: Evidence) -> bool:
+    """What is clearly told of others is never filed; family talk takes much more than other talk:
+    a false report is worse than a late one."""
     if max(evidence.strength(Feature.RETELLING), evidence.strength(Feature.REPORT)) >= TOLD:
-        return False
-    if evidence.strength(Feature.FAMILY) >= FAMILIAR and len(evidence.groups()) < MANY_GROUPS:
-        return False
-    return (
-        len(evidence.concepts()) >= FILING_CONCEPTS
-        and evidence.strongest(GROUNDS) >= SUBSTANCE
-        and evidence.strongest(PRESSES) >= SUBSTANCE
-        and evidence.first_ground_s is not None
-        and evidence.last_press_s is not None
-        and evidence.last_press_s >= evidence.first_ground_s
-    )
+        return True
+    return evidence.strength(Feature.FAMILY) >= FAMILIAR and len(evidence.groups()) < MANY_GROUPS
+
+
+def may_file(evidence: Evidence, deeds: Deeds | None = None) -> bool:
+    """A claimed authority, a pretext or an accusation, then a demand or a threat.
+
+    Without a scorer they must come in three phrases or more, and not from what is told of others.
+    With one either may show in the wording of a sentence instead of a phrase, and how far a call
+    is told or familiar is weighed, not a bar: as a bar it cost recall and no false filing
+    (docs/verdict.md).
+    """
+    if deeds is None:
+        if _is_told(evidence) or len(evidence.concepts()) < FILING_CONCEPTS:
+            return False
+        firsts, lasts = [evidence.first_ground_s], [evidence.last_press_s]
+    else:
+        firsts = [evidence.first_ground_s, deeds.first_ground_s]
+        lasts = [evidence.last_press_s, deeds.last_press_s]
+    if evidence.strongest(GROUNDS) < SUBSTANCE:
+        firsts[0] = None
+    if evidence.strongest(PRESSES) < SUBSTANCE:
+        lasts[0] = None
+    grounds = [at_s for at_s in firsts if at_s is not None]
+    presses = [at_s for at_s in lasts if at_s is not None]
+    return bool(grounds) and bool(presses) and max(presses) >= min(grounds)
 
 
 def score(evidence: Evidence, live_threshold: float, filing_threshold: float) -> float:
-    """0–1, four decimals; held just below a threshold whose gate is closed."""
-    value = 1.0 / (1.0 + math.exp(-log_odds(evidence)))
-    if not may_warn(evidence):
+    """By the rules alone: 0–1, four decimals; held just below a threshold whose gate is closed."""
+    value = _share(log_odds(evidence))
+    return _gated(value, may_warn(evidence), may_file(evidence), live_threshold, filing_threshold)
+
+
+def score_with(
+    window: Window,
+    evidence: Evidence,
+    deeds: Deeds,
+    live_threshold: float,
+    filing_threshold: float,
+    handicap: float = 0.0,
+) -> float:
+    """By wording and rules together, on the same scale: the model's two levels lie at the two
+    thresholds.
+
+    Args:
+        handicap: log-odds that are asked beyond that; above 0 the call is never filed.
+    """
+    model = window.scorer.model
+    total = combined(window, evidence, model.rules_weight) - handicap
+    step = (total - model.live_at) / (model.filing_at - model.live_at)
+    low, high = _log_odds_of(live_threshold), _log_odds_of(filing_threshold)
+    value = _share(low + step * (high - low))
+    return _gated(
+        value,
+        window.known >= KNOWN_RUNS,
+        not handicap and may_file(evidence, deeds),
+        live_threshold,
+        filing_threshold,
+    )
+
+
+def combined(window: Window, evidence: Evidence, rules_weight: float) -> float:
+    """Log-odds of wording and rules."""
+    return window.log_odds + rules_share(bounded(log_odds(evidence)), rules_weight)
+
+
+def rules_share(rules: float, rules_weight: float) -> float:
+    """What the log-odds of the rules count beside the wording.  Beyond `CERTAIN` they count in
+    full: stock phrases in stock order convict even in a call too short for its wording to tell."""
+    return rules_weight * rules + max(rules - CERTAIN, 0.0)
+
+
+def bounded(rules: float) -> float:
+    """Held within bounds that log-odds of the rules seldom leave."""
+    return min(max(rules, -RULES_BOUND), RULES_BOUND)
+
+
+def _log_odds_of(threshold: float) -> float:
+    held = min(max(threshold, 0.001), 0.999)
+    return math.log(held / (1.0 - held))
+
+
+def _share(log_odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-min(max(log_odds, -700.0), 700.0)))
+
+
+def _gated(
+    value: float, warns: bool, files: bool, live_threshold: float, filing_threshold: float
+) -> float:
+    if not warns:
         value = min(value, live_threshold - 0.01)
-    if not may_file(evidence):
+    if not files:
         value = min(value, filing_threshold - 0.01)
     return round(max(0.0, value), 4)

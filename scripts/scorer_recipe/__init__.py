@@ -1,0 +1,1 @@
+"""How the scorer of the verdict is trained and tested; run by scripts/train_scorer."""

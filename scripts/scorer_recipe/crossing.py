@@ -1,0 +1,189 @@
+"""Leave one author out: every figure is of an author whom no part of the model has seen.
+
+Levels are set for each author from the courses of the others.  The rulebook was made on the first
+author's dialogues, so rules look better there than they are; figures are of the others.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ivr.bench.verdict import wilson
+from ivr.facts.call import LegName
+from ivr.facts.judgement import Level
+from ivr.settings import VerdictSettings
+from ivr.spotting.tokens import utterances_from_turns
+from ivr.verdict.judge import SequenceJudge
+from scorer_recipe.corpus import FIRST_AUTHOR, Example, Mishearing
+from scorer_recipe.learning import learn
+from scorer_recipe.levels import Course, course, levels, scorer_of
+
+Tell = Callable[[str], None]
+MISHEARD = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Counts of one judge on one group of dialogues."""
+
+    scams: int
+    others: int
+    filed: int
+    false_filed: int
+    warned: int
+    false_warned: int
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(
+            self.scams + other.scams,
+            self.others + other.others,
+            self.filed + other.filed,
+            self.false_filed + other.false_filed,
+            self.warned + other.warned,
+            self.false_warned + other.false_warned,
+        )
+
+    def shown(self) -> str:
+        return " | ".join(
+            (
+                _share(self.filed, self.filed + self.false_filed),
+                _share(self.filed, self.scams),
+                _share(self.warned, self.warned + self.false_warned),
+                _share(self.warned, self.scams),
+            )
+        )
+
+
+def _share(part: int, whole: int) -> str:
+    low, high = wilson(part, whole)
+    return f"{part} of {whole} = {part / max(whole, 1):.3f} ({low:.2f}–{high:.2f})"
+
+
+def by_thresholds(courses: Sequence[Course], found: dict[str, Any]) -> Score:
+    """What levels make of courses."""
+    weight = found["rules_weight"]
+    filed = [one.filing(weight) >= found["filing_at"] for one in courses]
+    warned = [one.live(weight) >= found["live_at"] for one in courses]
+    return _count([one.example for one in courses], filed, warned)
+
+
+def by_rules(examples: Sequence[Example]) -> Score:
+    """The phrases alone, with the levels of the settings."""
+    judge = SequenceJudge(VerdictSettings())
+    verdicts = [
+        judge.judge(one.hits, utterances_from_turns(one.dialogue.turns), 0.0) for one in examples
+    ]
+    return _count(
+        examples,
+        [one.level is Level.FILING for one in verdicts],
+        [one.live_at_s is not None for one in verdicts],
+    )
+
+
+def _count(examples: Sequence[Example], filed: Sequence[bool], warned: Sequence[bool]) -> Score:
+    scam = [one.is_scam for one in examples]
+    return Score(
+        scams=sum(scam),
+        others=len(scam) - sum(scam),
+        filed=sum(a and b for a, b in zip(filed, scam, strict=True)),
+        false_filed=sum(a and not b for a, b in zip(filed, scam, strict=True)),
+        warned=sum(a and b for a, b in zip(warned, scam, strict=True)),
+        false_warned=sum(a and not b for a, b in zip(warned, scam, strict=True)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """An author's dialogues as a model heard them that was made without him."""
+
+    author: str
+    examples: tuple[Example, ...]
+    both: tuple[Course, ...]
+    wording: tuple[Course, ...]  # no phrase of the rulebook
+    caller: tuple[Course, ...]  # the other side is not heard, as when the agent answers
+    misheard: tuple[Course, ...]
+    mixed: tuple[Course, ...]  # both voices on one leg
+
+
+def fold(author: str, examples: Sequence[Example], *, is_full: bool) -> Fold:
+    """Train without an author, and walk through his dialogues.
+
+    Args:
+        is_full: under the other conditions of hearing too.
+    """
+    rest = [one for one in examples if one.author != author]
+    own = tuple(one for one in examples if one.author == author)
+    scorer = scorer_of(learn(rest))
+    both = tuple(course(scorer, one) for one in own)
+    if not is_full:
+        return Fold(author, own, both, (), (), (), ())
+    mishearing = Mishearing(rest, MISHEARD)
+    alone = [[piece for piece in one.pieces if piece.leg is LegName.CALLER] for one in own]
+    return Fold(
+        author,
+        own,
+        both,
+        wording=tuple(course(scorer, one, hits=()) for one in own),
+        caller=tuple(
+            course(scorer, one, pieces=said) for one, said in zip(own, alone, strict=True)
+        ),
+        misheard=tuple(course(scorer, one, pieces=mishearing.pieces(one), hits=()) for one in own),
+        mixed=tuple(course(scorer, one, suspect=LegName.MIXED) for one in own),
+    )
+
+
+def folds(examples: Sequence[Example], tell: Tell, *, is_full: bool) -> list[Fold]:
+    found = []
+    for author in sorted({one.author for one in examples}):
+        tell(f"without {author}")
+        found.append(fold(author, examples, is_full=is_full and author != FIRST_AUTHOR))
+    return found
+
+
+def table(found: Sequence[Fold]) -> Iterator[str]:
+    """Markdown: rules alone, wording alone, both; by author, then in all."""
+    yield "| author | judge | filing P | filing R | live P | live R |"
+    yield "|---|---|---|---|---|---|"
+    totals: dict[str, Score] = {}
+    for one in found:
+        if one.author == FIRST_AUTHOR:
+            continue
+        rest = [other for other in found if other.author != one.author]
+        own = levels([course for other in rest for course in other.both])
+        alone = levels([course for other in rest for course in other.wording])
+        rows = {
+            "rules alone": by_rules(one.examples),
+            "scorer alone": by_thresholds(one.wording, {**alone, "rules_weight": 0.0}),
+            "both": by_thresholds(one.both, own),
+            "both, caller heard alone": by_thresholds(one.caller, own),
+            "both, one mixed leg": by_thresholds(one.mixed, own),
+            "scorer alone, 20 % misheard": by_thresholds(
+                one.misheard, {**alone, "rules_weight": 0.0}
+            ),
+        }
+        for name, row in rows.items():
+            totals[name] = totals[name] + row if name in totals else row
+            yield f"| {one.author} | {name} | {row.shown()} |"
+    for name, row in totals.items():
+        yield f"| **all** | {name} | {row.shown()} |"
+
+
+def curve(examples: Sequence[Example], tell: Tell) -> Iterator[str]:
+    """Markdown: what more authors bring. Only other authors' dialogues teach, so many of them."""
+    authors = sorted({one.author for one in examples} - {FIRST_AUTHOR})
+    yield "| taught by | filing P | filing R | live P | live R |"
+    yield "|---|---|---|---|---|"
+    for share in (0.25, 0.5, 0.75, 1.0):
+        tell(f"{share:.0%} of the dialogues")
+        part = [one for n, one in enumerate(examples) if (n * 7) % 20 < 20 * share]
+        total = None
+        kept = []
+        for author in authors:
+            scorer = scorer_of(learn([one for one in part if one.author != author]))
+            kept.append([course(scorer, one) for one in examples if one.author == author])
+        for n in range(len(authors)):
+            rest = [one for m, courses in enumerate(kept) if m != n for one in courses]
+            row = by_thresholds(kept[n], levels(rest))
+            total = row if total is None else total + row
+        assert total is not None
+        yield f"| {share:.0%} of the other authors' dialogues | {total.shown()} |"

@@ -1,0 +1,138 @@
+"""From a trial's course to figures, and from figures to the levels of the model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ivr.facts.call import LegName
+from ivr.facts.judgement import PhraseHit
+from ivr.settings import VerdictSettings
+from ivr.spotting.sound import spelt_and_sounding
+from ivr.verdict.scorer import Scorer
+from ivr.verdict.scorer_model import ScorerModel
+from ivr.verdict.scoring import KNOWN_RUNS, bounded, log_odds, may_file, rules_share
+from ivr.verdict.trial import Trial
+from ivr.verdict.wording import Piece
+from scorer_recipe.corpus import FIRST_AUTHOR, Example
+from scorer_recipe.fitting import Rows, fit
+
+FILING_PRECISION = 0.985  # a little above what is promised
+LIVE_PRECISION = 0.84
+GROUND_AT = -2.0
+PRESS_AT = -2.0
+UNSET = {
+    "version": "",
+    "rules_weight": 0.0,
+    "live_at": 0.0,
+    "filing_at": 1.0,
+    "ground_at": GROUND_AT,
+    "press_at": PRESS_AT,
+}
+SHUT = -99.0  # below every level
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a call looked after each phrase and sentence of it.
+
+    Args:
+        wording / rules: log-odds.
+        may_warn / may_file: whether the gates were open.
+    """
+
+    example: Example
+    wording: tuple[float, ...]
+    rules: tuple[float, ...]
+    may_warn: tuple[bool, ...]
+    may_file: tuple[bool, ...]
+
+    def filing(self, rules_weight: float) -> float:
+        """What the whole call comes to, for the filing level."""
+        if not self.may_file[-1]:
+            return SHUT
+        return self.wording[-1] + rules_share(self.rules[-1], rules_weight)
+
+    def live(self, rules_weight: float) -> float:
+        """The highest that the call ever came to, for the live level."""
+        return max(
+            (
+                wording + rules_share(rules, rules_weight) if warns else SHUT
+                for wording, rules, warns in zip(
+                    self.wording, self.rules, self.may_warn, strict=True
+                )
+            ),
+            default=SHUT,
+        )
+
+
+def scorer_of(raw: dict[str, Any]) -> Scorer:
+    return Scorer(ScorerModel.read({**UNSET, **raw}, ""), spelt_and_sounding)
+
+
+def course(
+    scorer: Scorer,
+    example: Example,
+    *,
+    pieces: Sequence[Piece] | None = None,
+    hits: Sequence[PhraseHit] | None = None,
+    suspect: LegName = LegName.CALLER,
+) -> Course:
+    """Walk through a call with the judge's own trial.
+
+    Args:
+        pieces / hits: other words, or phrases, than those of the dialogue.
+    """
+    trial = Trial(suspect, VerdictSettings(), scorer)
+    assert trial.window is not None
+    heard = hits if hits is not None else example.hits
+    steps = [
+        (
+            trial.window.log_odds,
+            bounded(log_odds(trial.evidence)),
+            trial.window.known >= KNOWN_RUNS,
+            may_file(trial.evidence, trial.deeds),
+        )
+        for _ in trial.moments(heard, pieces if pieces is not None else example.pieces)
+    ]
+    return Course(example, *(tuple(column) for column in zip(*steps, strict=True)))
+
+
+def rules_weight(courses: Sequence[Course]) -> float:
+    """How much the rules count beside the wording: by a fit of the two on whole calls by authors
+    whom neither has seen."""
+    fair = [one for one in courses if one.example.author != FIRST_AUTHOR]
+    rows = Rows.of([((0, 1), (one.wording[-1], one.rules[-1])) for one in fair], 2)
+    is_scam = np.array([float(one.example.is_scam) for one in fair])
+    wording, rules, _ = fit(rows, is_scam, np.ones(len(fair)), 1.0)
+    return round(float(np.clip(rules / max(wording, 1e-6), 0.0, 1.0)), 2)
+
+
+def level_at(values: Sequence[float], is_scam: Sequence[bool], precision: float) -> float:
+    """The lowest value from which on at least so many are scams; halfway to the next one below."""
+    order = sorted(zip(values, is_scam, strict=True), reverse=True)
+    best, scams = len(order), 0
+    found = order[0][0]
+    for count, (value, scam) in enumerate(order, start=1):
+        scams += scam
+        below = order[count][0] if count < best else value
+        if scam and scams / count >= precision and value > SHUT:
+            found = (value + max(below, value - 0.1)) / 2
+    return round(found, 3)
+
+
+def levels(courses: Sequence[Course]) -> dict[str, Any]:
+    """The missing members of a model, from courses out of each author's own model."""
+    weight = rules_weight(courses)
+    fair = [one for one in courses if one.example.author != FIRST_AUTHOR]
+    is_scam = [one.example.is_scam for one in fair]
+    filing_at = level_at([one.filing(weight) for one in fair], is_scam, FILING_PRECISION)
+    live_at = level_at([one.live(weight) for one in fair], is_scam, LIVE_PRECISION)
+    return {
+        "rules_weight": weight,
+        "live_at": min(live_at, filing_at - 0.1),
+        "filing_at": filing_at,
+        "ground_at": GROUND_AT,
+        "press_at": PRESS_AT,
+    }
