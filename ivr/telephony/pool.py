@@ -52,7 +52,7 @@ class WorkerPool:
         self._keepers: list[asyncio.Task[None]] = []
         relief = Relief(sip.recycle_after_calls, sip.recycle_above_mb)
         self._seats = [
-            WorkerSeat(config, clock, self._offer, sip.retry_after_s, relief)
+            WorkerSeat(config, clock, self._offer, relief)
             for config in _configs(sip, may_call, registrations)
         ]
 

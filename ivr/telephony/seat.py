@@ -9,17 +9,15 @@ that falls into it comes again (RFC 3261: after half a second).
 import asyncio
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 from ivr.clock import Clock
 from ivr.errors import EnvironmentProblem, TelephonyError
-from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed, Pickup
 from ivr.telemetry import logger
 from ivr.telephony.channel import Message
 from ivr.telephony.leg import SipLeg
-from ivr.telephony.line import SipLine, SubscriberLine
-from ivr.telephony.offer import read_offer
+from ivr.telephony.line import SipLine
 from ivr.telephony.registrations import RegistrationState, told
+from ivr.telephony.seat_lines import SeatLines
 from ivr.telephony.worker_config import WorkerConfig
 from ivr.telephony.worker_process import WorkerProcess
 
@@ -44,7 +42,6 @@ class WorkerSeat:
 
     Args:
         take: offers a new line; returns False when nobody takes it.
-        retry_after_s: of the 503 that such a call gets.
     """
 
     def __init__(
@@ -52,12 +49,10 @@ class WorkerSeat:
         config: WorkerConfig,
         clock: Clock,
         take: Callable[[SipLine], bool],
-        retry_after_s: int,
         relief: Relief,
     ) -> None:
         self.config = config
         self.worker: WorkerProcess | None = None
-        self.lines: dict[int, SipLeg] = {}
         self.slots_in_use = 0
         self.refused = 0
         self.sources: dict[str, int] = {}
@@ -67,13 +62,16 @@ class WorkerSeat:
         self.registrations: dict[str, RegistrationState] = {}
         self.is_draining = False
         self._clock = clock
-        self._take_line = take
-        self._retry_after_s = retry_after_s
+        self._lines = SeatLines(config, clock, self.send, take)
         self._relief = relief
-        self._started_ns: dict[int, int] = {}
         self._standby: WorkerProcess | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._has_retired = False
+
+    @property
+    def lines(self) -> dict[int, SipLeg]:
+        """The calls of this place by serial number."""
+        return self._lines.lines
 
     def send(self, message: Message) -> None:
         if self.worker is not None:
@@ -135,25 +133,8 @@ class WorkerSeat:
 
     def close_all(self, reason: str) -> None:
         """Every call of this place is over."""
-        for serial in tuple(self.lines):
-            began_ns = self._started_ns.get(serial)
-            spoken_ns = self._clock.monotonic_ns() - began_ns if began_ns is not None else 0
-            self._close(serial, Blame.US, reason, 0, round(spoken_ns / 1e9, 3), Pickup.UNREACHABLE)
+        self._lines.close_all(reason)
         self.slots_in_use = 0
-
-    def enrol(self, line: SubscriberLine, target: str) -> None:
-        """Take in a line that is about to be dialled.
-
-        Raises:
-            TelephonyError: the target is not on the list.
-        """
-        if target not in self.config.may_call:
-            raise TelephonyError(
-                "The agent may not call this address.",
-                why="it is neither a subscriber's contact nor a configured number",
-                remedy="Set `contact` of the subscriber in the settings and start again.",
-            )
-        self.lines[line.serial] = line
 
     # --- workers come and go -------------------------------------------------------------------
 
@@ -210,9 +191,7 @@ class WorkerSeat:
 
     def _take(self, message: Message) -> None:
         kind = message["type"]
-        if kind == "incoming":
-            self._admit(message)
-        elif kind == "alive":
+        if kind == "alive":
             self.slots_in_use, self.refused = message["slots"], message["refused"]
             self.sources = message["sources"]
             self._consider_relief(message)
@@ -222,86 +201,5 @@ class WorkerSeat:
             self.registrations[message["registrar"]] = told(message, log)
         elif kind == "log":
             log.warning(message["event"], pii_detail=message["detail"])
-        elif (line := self.lines.get(message["serial"])) is not None:
-            self._tell(line, message)
-
-    def _admit(self, message: Message) -> None:
-        host, port = message["source"]
-        raw = message["raw"].encode("utf-8", "surrogateescape")
-        offer = read_offer(raw, (host, port), message["transport"], self._clock.now())
-        line = SipLine(message["serial"], offer, self.send, self.enrol)
-        if self._take_line(line):
-            self.lines[line.serial] = line
         else:
-            self.send(_unavailable(line.serial, self._retry_after_s))
-
-    def _tell(self, line: SipLeg, message: Message) -> None:
-        kind = message["type"]
-        if kind == "confirmed" and isinstance(line, SipLine | SubscriberLine):
-            self._started_ns[line.serial] = self._clock.monotonic_ns()
-            line.confirmed()
-        elif kind == "ringing" and isinstance(line, SubscriberLine):
-            line.ringing()
-        elif kind == "media":
-            line.push(_media(message))
-        elif kind == "dtmf":
-            line.push(Dtmf(message["digit"], message["at_s"], message["method"]))
-        elif kind == "played":
-            line.played(message["play"], None)
-        elif kind == "command_failed":
-            self._command_failed(line, message)
-        elif kind == "media_failed":
-            self.send({"type": "hang_up", "serial": line.serial, "reason": "media failed"})
-        elif kind == "closed":
-            self._closed(line.serial, message)
-
-    def _command_failed(self, line: SipLeg, message: Message) -> None:
-        log.warning("command failed", command=message["command"], pii_detail=message["detail"])
-        if message["command"] == "play":
-            line.played(message["play"], message["detail"])
-        elif message["command"] == "answer":
-            self.send({"type": "hang_up", "serial": line.serial, "reason": message["detail"]})
-
-    def _closed(self, serial: int, message: Message) -> None:
-        blame, reason = Blame(message["blame"]), message["reason"]
-        status, duration_s = message["status"], message["duration_s"]
-        pickup = Pickup(message.get("pickup", Pickup.ANSWERED))
-        self._close(serial, blame, reason, status, duration_s, pickup)
-
-    def _close(
-        self,
-        serial: int,
-        blame: Blame,
-        reason: str,
-        status: int,
-        duration_s: float,
-        pickup: Pickup,
-    ) -> None:
-        self._started_ns.pop(serial, None)
-        line = self.lines.pop(serial)
-        end = CallClosed(blame, reason, status, duration_s, self._clock.now())
-        if isinstance(line, SubscriberLine):
-            line.close_as(pickup, end)
-        else:
-            line.close(end)
-
-
-def _unavailable(serial: int, retry_after_s: int) -> Message:
-    return {
-        "type": "refuse",
-        "serial": serial,
-        "status": 503,
-        "reason": "Service Unavailable",
-        "retry_after_s": retry_after_s,
-    }
-
-
-def _media(message: Message) -> MediaAgreed:
-    payload_types: dict[str, Any] = message["payload_types"]
-    return MediaAgreed(
-        remote=(message["remote"][0], message["remote"][1]),
-        signalled_from=message["signalled_from"],
-        agent=(message["agent"][0], message["agent"][1]),
-        payload_types={int(number): (name, rate) for number, (name, rate) in payload_types.items()},
-        direction=message["direction"],
-    )
+            self._lines.tell(message)
