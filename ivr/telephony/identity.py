@@ -160,7 +160,7 @@ def _as_caller(
         return None
     return Caller(
         number=shown,
-        display=None if protected.shows(display) else display,
+        display=None if protected.shows_number(display) else display,
         source_header=item.header,
         confidence=_confidence(item, is_trusted),
         flags=_unique((*item.flags, *flags)),

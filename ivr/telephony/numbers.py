@@ -157,5 +157,11 @@ def _foreign(digits: str, flags: list[str]) -> Number:
         return Number(None, (*flags, "invalid"))
     if not phonenumbers.is_valid_number(parsed):
         flags = [*flags, "invalid"]
-    e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    e164 = _formatted(parsed)
+    if _formatted(phonenumbers.parse(e164, None)) != e164:  # it takes one zero after another away
+        return Number("+" + digits, tuple(dict.fromkeys((*flags, "invalid"))))
     return Number(e164, tuple(flags))
+
+
+def _formatted(parsed: phonenumbers.PhoneNumber) -> str:
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))

@@ -68,11 +68,16 @@ class Protected:
         """Whether a text shows one of them: as it is, in another spelling (other scripts'
         digits, separators, letters that look like digits, turned round, the prefix before 2018),
         or hidden among other characters."""
-        return any(self._is_shown_in(text) for text in texts if text)
+        return any(
+            text.strip().casefold() in self.texts or self.shows_number(text)
+            for text in texts
+            if text
+        )
 
-    def _is_shown_in(self, text: str) -> bool:
-        if text.strip().casefold() in self.texts:
-            return True
+    def shows_number(self, text: str | None) -> bool:
+        """As ``shows``, of a name: somebody may be called like a user part of ours."""
+        if not text:
+            return False
         number = normalise(text).e164
         if number is not None and self._is_one(number.removeprefix("+84")):
             return True

@@ -1,7 +1,7 @@
 """Numbers as networks show them → E.164, by Vietnam's numbering plan."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ivr.telephony.numbers import MOVED_2018, Number, normalise
@@ -74,6 +74,8 @@ def test_any_text_gives_a_number_or_none(shown: str) -> None:
         assert read.e164[1:].isdigit()
 
 
+@settings(max_examples=400)
+@example("00200000000000")
 @given(st.from_regex(r"\+?0{0,2}(84)?0?[0-9]{3,12}", fullmatch=True))
 def test_a_number_read_twice_is_the_same_number(shown: str) -> None:
     once = normalise(shown).e164
