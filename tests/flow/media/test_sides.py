@@ -271,7 +271,9 @@ def test_a_log_that_was_cut_off_among_its_sides_is_repaired(bridge: Bridge, tmp_
 
 
 @given(data=st.data())
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_a_damaged_log_of_several_sides_is_read_or_refused(
     bridge: Bridge, tmp_path: Path, data: st.DataObject
 ) -> None:

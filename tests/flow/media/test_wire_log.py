@@ -185,7 +185,9 @@ def test_bytes_behind_the_last_block_are_not_covered(copy: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_a_damaged_log_is_read_or_refused_and_never_breaks_the_reader(
     copy: Path, data: st.DataObject
 ) -> None:
