@@ -22,7 +22,7 @@ from ivr.clock import SystemClock
 from ivr.settings import SipSettings
 from ivr.telephony.line import SipLine
 from ivr.telephony.pool import CALLS_PER_WORKER, WorkerPool
-from ivr.telephony.soak import Endpoint, resident_mb, soak
+from ivr.telephony.soak import HERE, Endpoint, resident_mb, soak
 from ivr.telephony.wav import PROMPT_RATE_HZ
 
 _IDLE_S = 3.0
@@ -107,11 +107,11 @@ async def _flood(pool: WorkerPool, source: str, share_before: float) -> tuple[in
     return answered, max(0, round(1e6 * used_s / _FLOOD))
 
 
-def _read(caller: socket.socket) -> int:
+def _read(caller: socket.socket, start: bytes = b"SIP/2.0 503") -> int:
     count = 0
     while True:
         try:
-            count += caller.recv(4096).startswith(b"SIP/2.0 503")
+            count += caller.recv(4096).startswith(start)
         except BlockingIOError:
             return count
 
@@ -153,6 +153,32 @@ async def _run() -> None:
             answered_503=answered,
             cpu_us_each=each_us,
         )
+    await _relief()
+
+
+async def _relief() -> None:
+    """How long a port is unheard while its worker is relieved: the longest silence between two
+    answers to OPTIONS, ten milliseconds apart."""
+    settings = SipSettings(port=0, recycle_after_calls=1)
+    loop = asyncio.get_running_loop()
+    async with WorkerPool(settings, SystemClock()) as pool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.setblocking(False)
+            peer.bind((HERE, 0))
+            await loop.sock_sendto(peer, _invite(1, peer.getsockname()), pool.addresses[0])
+            line = await anext(pool.incoming())
+            await line.refuse(486, "Busy Here")
+            heard_at, longest_s, number = time.monotonic(), 0.0, 1
+            until = heard_at + _TALK_S
+            while time.monotonic() < until:
+                number += 1
+                ping = _invite(number, peer.getsockname()).replace(b"INVITE", b"OPTIONS")
+                await loop.sock_sendto(peer, ping, pool.addresses[0])
+                await asyncio.sleep(0.01)
+                if _read(peer, b"SIP/2.0 200"):
+                    longest_s = max(longest_s, time.monotonic() - heard_at)
+                    heard_at = time.monotonic()
+        _say("relief", relieved=pool.relieved, unheard_s=round(longest_s, 2))
 
 
 async def _soak(calls: int) -> None:
