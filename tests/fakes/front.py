@@ -80,7 +80,8 @@ def free_ports(count: int, host: str = "127.0.0.1") -> int:
 @contextmanager
 def running_front(folder: Path, settings: Settings) -> Iterator[Front]:
     """The configuration of the repository with another site.cfg, running."""
-    shutil.copy(PROJECT_ROOT / "config/kamailio/kamailio.cfg", folder)
+    for name in ("kamailio.cfg", "tls.cfg"):
+        shutil.copy(PROJECT_ROOT / "config/kamailio" / name, folder)
     base = free_ports(60, OUTSIDE)
     sip, tls, control, media = base, base + 1, base + 2, base + 10
     front = Front(folder, sip, tls)
