@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 
-from ivr.facts.call import LegName
+from ivr.facts.call import OUR_VOICE
 from ivr.facts.judgement import PhraseHit, Stage
 from ivr.facts.reports import CaseFacts
 from ivr.locale import Language, words
@@ -40,7 +40,7 @@ def length(seconds: float, language: Language) -> str:
 
 def from_caller(facts: CaseFacts) -> tuple[PhraseHit, ...]:
     """Hits that speak against the caller: said by the other side, not negated, in order."""
-    return tuple(hit for hit in facts.hits if hit.leg is not LegName.AGENT and not hit.negated)
+    return tuple(hit for hit in facts.hits if hit.leg not in OUR_VOICE and not hit.negated)
 
 
 def concepts(facts: CaseFacts, stages: Iterable[Stage]) -> tuple[str, ...]:
