@@ -11,9 +11,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from ivr.app import VIETNAM, check_words, data_root, key_path, open_ledger, seals_path
+from ivr.app import (
+    VIETNAM,
+    check_codes,
+    check_words,
+    data_root,
+    key_path,
+    load_voices,
+    open_ledger,
+    seals_path,
+)
 from ivr.clock import SystemClock
-from ivr.dialogue import prompts
+from ivr.dialogue.script import Script
 from ivr.errors import IvrError
 from ivr.evidence.layout import open_cases
 from ivr.evidence.signer import FileSigner
@@ -172,10 +181,20 @@ def _rulebook(settings: Settings) -> Check:
 
 
 def _prompts(settings: Settings) -> Check:
-    found = prompts.load(resolve(settings.call.prompts), settings.call.language)
+    found = load_voices(settings)[settings.call.language]
     spoken = sum(prompt.voice == "espeak-ng" for prompt in found.values())
     detail = f"{len(found)} in '{settings.call.language}', {spoken} by a synthesiser"
     return Check("prompts", Level.OK, detail)
+
+
+def _dialogue(settings: Settings) -> Check:
+    check_codes(settings)
+    rulebook = Rulebook.load(resolve(settings.spotting.rulebook))
+    spoken = load_voices(settings)[settings.call.language]
+    script = Script.load(
+        resolve(settings.call.dialogue), {concept.name for concept in rulebook.concepts}, spoken
+    )
+    return Check("dialogue", Level.OK, f"{len(script.nodes)} states, sha256 {script.sha256[:12]}")
 
 
 def _data_folder(settings: Settings) -> Check:
@@ -279,6 +298,7 @@ PROBES: tuple[Probe, ...] = (
     _second_pass,
     _rulebook,
     _prompts,
+    _dialogue,
     _data_folder,
     _signing_key,
     _cases,

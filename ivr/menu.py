@@ -76,13 +76,14 @@ class Admission:
 def menu_wanted(line: Line, subscriber: Subscriber, house: House) -> Admission | None:
     """Whether a call is the subscriber's own, for the menu; None: it is screened like any other.
 
-    A diverted call never is, for it was meant for the subscriber. Asserted identities count only
-    from a trusted trunk, and all of them must be the subscriber's number; a From that claims it
-    must be backed by a code.
+    A diverted call never is, for it was meant for the subscriber; nor is a call to a number that
+    only listens, for there the subscriber merges us into a running call. Asserted identities
+    count only from a trusted trunk, and all of them must be the subscriber's number; a From that
+    claims it must be backed by a code.
     """
     offer = line.offer
     own = normalise(subscriber.number).e164
-    if not subscriber.menu or own is None:
+    if not subscriber.menu or subscriber.mode == "listen" or own is None:
         return None
     if any(identity.header in DIVERTED for identity in offer.identities):
         return None
@@ -212,7 +213,7 @@ async def _say(call: MenuCall, said: Say) -> None:
     call.said += 1
     path = call.folder / f"{call.said}.wav"
     voice = call.house.voices[said.language]
-    path.write_bytes(await asyncio.to_thread(joined, voice, said.pieces))
+    await asyncio.to_thread(lambda: path.write_bytes(joined(voice, said.pieces)))
     playing = asyncio.create_task(call.line.play(path))
     while not playing.done() and call.keys.empty():
         await asyncio.wait([playing], timeout=TICK_S / 4)

@@ -48,7 +48,7 @@ class Subscriber(Section):
     menu: bool = Field(
         default=True,
         description="The subscriber may call the access number and hear the voice menu, when the "
-        "network vouches for the number.",
+        "network vouches for the number; not in listen mode.",
     )
     menu_pin_file: Path | None = Field(
         default=None,

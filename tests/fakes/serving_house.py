@@ -23,7 +23,7 @@ SUBSCRIBER = "+84900000001"
 START_S = 60.0
 HERTZ = {"ringback": 425, "alert": 1700, "bridge_caller_gone": 1100, "bridge_intro_unknown": 1300}
 HERTZ |= {"n_7": 700, "n_8": 1000, "menu_none": 1500, "menu_pin_wrong": 2300, "menu_keys": 1900}
-HERTZ |= {"menu_confirm_file": 2600, "menu_confirm_withdraw": 2600}
+HERTZ |= {"menu_confirm_file": 2600, "menu_confirm_withdraw": 2600, "menu_pin": 2900}
 """Tones by which a test knows prompts apart; all others are 500 Hz."""
 
 

@@ -15,7 +15,7 @@ from ivr.facts.cases import CaseSummary
 from ivr.facts.reports import Channel, DeliveryState, Report
 from ivr.storage.ledger import Ledger
 from tests.fakes.raw_caller import RawCaller, decode_alaw, loudest_hertz
-from tests.fakes.serving_house import HERTZ, RunningServe
+from tests.fakes.serving_house import HERTZ, SUBSCRIBER, RunningServe
 
 LAN, BINH, CHI = "+84900000011", "+84900000022", "+84900000033"
 CODE = "482913"
@@ -118,7 +118,10 @@ class Menu:
         return self.house.unsealed() + self.house.sealed()
 
     async def until_said(self, listening: Listening, prompt: str, since: int = 0) -> None:
-        await self.house.until(lambda: TONES[prompt] in listening.tones[since:], 20)
+        try:
+            await self.house.until(lambda: TONES[prompt] in listening.tones[since:], 20)
+        except AssertionError as problem:
+            raise AssertionError(f"{prompt} was not said after {listening.tones}") from problem
 
     async def press(self, listening: Listening, key: str, prompt: str) -> None:
         """Press a key; returns when that prompt was begun."""
@@ -195,20 +198,24 @@ async def test_a_subscriber_decides_on_the_own_last_call_and_never_hears_another
 
 async def test_only_the_network_or_a_code_opens_the_menu(house: Menu):
     diverted = asserted(LAN) + f"Diversion: <sip:{LAN}@op.example>;reason=no-answer\r\n"
-    for options in (
-        {"from_header": from_(LAN)},  # only the caller says so
-        {"from_header": from_(LAN), "extra": asserted("+84987654321")},
-        {"from_header": from_(LAN), "extra": diverted},
-        {"from_header": from_(LAN), "extra": asserted(LAN), "local": STRANGER},
+    merged = {"from_header": from_(SUBSCRIBER), "extra": asserted(SUBSCRIBER)}
+    for access, options in (
+        ("lan", {"from_header": from_(LAN)}),  # only the caller says so
+        ("lan", {"from_header": from_(LAN), "extra": asserted("+84987654321")}),
+        ("lan", {"from_header": from_(LAN), "extra": diverted}),
+        ("lan", {"from_header": from_(LAN), "extra": asserted(LAN), "local": STRANGER}),
+        ("chi", {"from_header": from_(LAN), "extra": asserted(LAN)}),  # of another's number
+        ("nghe", merged),  # a number that only listens: the call is merged into another
     ):
         before = len(house.cases())
-        async with house.call("lan", **options):
+        async with house.call(access, **options):
             await house.house.until(lambda n=before: len(house.cases()) > n)
     assert house.logged("menu.opened") == 0
 
     screened = len(house.cases())
     claimed = {"from_header": from_(BINH), "extra": asserted(BINH), "local": STRANGER}
     async with house.call("binh", **claimed) as guesser:
+        await house.until_said(guesser, "menu_pin")
         for _ in range(3):
             for digit in "000000":
                 await guesser.caller.press(digit)
@@ -216,6 +223,7 @@ async def test_only_the_network_or_a_code_opens_the_menu(house: Menu):
         await house.until_over(guesser)
     assert TONES["n_8"] not in guesser.tones
     async with house.call("binh", **claimed) as binh:
+        await house.until_said(binh, "menu_pin")
         for digit in CODE + "#":
             await binh.caller.press(digit)
         await house.until_said(binh, "n_8")
