@@ -73,9 +73,18 @@ class Bridge:
             self.call.house.log.error("warning.failed", **problem.as_dict())
 
     async def hush(self) -> None:
+        """Break off what is being told."""
         if self.mouth is not None:
             self.mouth.cancel()
-            await asyncio.gather(self.mouth, return_exceptions=True)
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Wait until everything is told."""
+        if self.mouth is not None:
+            (ended,) = await asyncio.gather(self.mouth, return_exceptions=True)
+            self.mouth = None
+            if isinstance(ended, Exception):  # not a cancellation: a fault of ours
+                raise ended
 
 
 async def bridge(call: RunningCall, subscriber: Subscriber, tasks: asyncio.TaskGroup) -> None:
@@ -144,9 +153,10 @@ async def _ring(bridged: Bridge) -> Pickup:
         pickup = await bridged.line.picked_up()
         if pickup is Pickup.ANSWERED:
             await bridged.tell(*who_calls(call), "bridge_joining")
-        if not comforting.done():
-            waiting.append(asyncio.create_task(announced.wait()))
-            await asyncio.wait([comforting, waiting[-1]], return_when=asyncio.FIRST_COMPLETED)
+        waiting.append(asyncio.create_task(announced.wait()))
+        await asyncio.wait([comforting, waiting[-1]], return_when=asyncio.FIRST_COMPLETED)
+        if comforting.done():
+            comforting.result()  # a caller who was not told of the recording is not joined
         return pickup
     finally:
         for task in (comforting, *waiting):
@@ -200,8 +210,7 @@ async def _talk(bridged: Bridge, tasks: asyncio.TaskGroup) -> None:
         elif _is_dead(call):
             ending = ending or "no audio from either side"
     await call.line.hang_up(ending)
-    if bridged.mouth is not None:  # let the last word be heard
-        await asyncio.gather(bridged.mouth, return_exceptions=True)
+    await bridged.finish()
 
 
 def _warn(bridged: Bridge) -> None:

@@ -54,7 +54,9 @@ async def connect_unheard(line: Line, subscriber: Subscriber, house: House) -> b
             ends.append(asyncio.create_task(_follow(door, LegName.CALLER, line)))
             await line.answer(outer.endpoint)
             await line.join(other)
-            await asyncio.wait([ends[0], ends[2]], return_when=asyncio.FIRST_COMPLETED)
+            over, _ = await asyncio.wait([ends[0], ends[2]], return_when=asyncio.FIRST_COMPLETED)
+            for end in over:
+                end.result()  # a side that could not be agreed upon is a fault, no end
         finally:
             await other.hang_up("the call is over")
             for task in ends[1:]:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ivr.facts.call import Caller, LegName
+from ivr.facts.call import Caller, LegName, Mode
 from ivr.facts.judgement import Label, Level, PhraseHit, Stage
-from ivr.facts.reports import CaseFile, Channel
+from ivr.facts.reports import CaseFile, Channel, Wish
 from ivr.reporting.compose import compose
 from ivr.reporting.recipients import Recipient
 from ivr.settings import ReportingSettings
@@ -214,3 +214,23 @@ def test_a_long_call_keeps_the_mail_readable(facts):
     many: list[PhraseHit] = [replace(facts().hits[0], start_s=float(n)) for n in range(100)]
     body = filed(facts(hits=tuple(many))).reports[1].body
     assert "… và 40 câu khác" in body
+
+
+def test_what_the_subscriber_reports_is_filed_with_the_verdict_as_it_stands(facts):
+    doubtful = replace(facts().verdict, label=Label.SUSPICIOUS, level=Level.LIVE, score=0.6)
+    assert filed(facts(verdict=doubtful)).reports == ()
+    filing = filed(facts(verdict=doubtful, wish=Wish.REPORT, mode=Mode.BRIDGE))
+    assert filing.keyword == "LD"
+    mail = filing.reports[1]
+    assert "do người được gọi báo cáo" in mail.subject
+    assert "đáng ngờ, chưa đủ căn cứ" in mail.body
+    assert "0,60" in mail.body
+    assert "reported by the person called" in mail.body
+
+
+def test_what_the_subscriber_calls_no_scam_is_not_filed(facts):
+    assert filed(facts(wish=Wish.WITHDRAW)).keyword is None
+
+
+def test_a_scam_that_the_subscriber_reports_too_is_called_a_scam(facts):
+    assert filed(facts(wish=Wish.REPORT)).reports[1].body == filed(facts()).reports[1].body
