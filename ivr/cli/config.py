@@ -52,10 +52,7 @@ def kamailio(
     """
     from ivr.telephony.front import address_list, dispatcher_list
 
-    chosen = context.of(ctx).settings
-    if workers is not None:
-        sip = chosen.sip.model_copy(update={"workers": workers})
-        chosen = chosen.model_copy(update={"sip": sip})
+    chosen = context.of(ctx).settings.with_workers(workers)
     lists = {"address.list": address_list(chosen), "dispatcher.list": dispatcher_list(chosen)}
     for name, content in lists.items():
         _write(folder / name, content)

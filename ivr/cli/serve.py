@@ -17,6 +17,9 @@ from ivr.watch.heartbeat import READY, Heartbeat
 
 def serve(
     ctx: typer.Context,
+    workers: int | None = typer.Option(
+        None, "--workers", min=1, max=64, help="SIP workers, four calls each; else sip.workers."
+    ),
     is_supervised: bool = typer.Option(
         True,
         "--supervised/--alone",
@@ -32,7 +35,7 @@ def serve(
     heartbeat = Heartbeat.from_environment()
     if is_supervised and not heartbeat.is_supervised:
         _become_supervisor(given.settings, "debug" if given.is_verbose else None)
-    run(_serve(given.settings, heartbeat))
+    run(_serve(given.settings.with_workers(workers), heartbeat))
 
 
 def _become_supervisor(settings: Settings, level: str | None) -> None:

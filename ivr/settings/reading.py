@@ -15,6 +15,7 @@ from ivr.settings.calls import (
     SipSettings,
     Subscriber,
 )
+from ivr.settings.couriers import WebhookSettings
 from ivr.settings.filing import (
     EvidenceSettings,
     LogSettings,
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     verdict: VerdictSettings = VerdictSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     smtp: SmtpSettings = SmtpSettings()
+    webhook: WebhookSettings = WebhookSettings()
     reporting: ReportingSettings = ReportingSettings()
     storage: StorageSettings = StorageSettings()
     admission: AdmissionSettings = AdmissionSettings()
@@ -65,6 +67,13 @@ class Settings(BaseSettings):
     def _trunks_are_told_apart(self) -> Self:
         check_trunks(self.trunks)
         return self
+
+    def with_workers(self, workers: int | None) -> Self:
+        """The same with another ``sip.workers``; None changes nothing."""
+        if workers is None:
+            return self
+        sip = self.sip.model_copy(update={"workers": workers})
+        return self.model_copy(update={"sip": sip})
 
     @property
     def answered_sip(self) -> SipSettings:

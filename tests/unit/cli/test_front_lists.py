@@ -56,3 +56,11 @@ def test_a_folder_that_is_not_there_is_named(settings, tmp_path):
     problem = run(settings, str(tmp_path / "nowhere")).exception
     assert isinstance(problem, EnvironmentProblem)
     assert "nowhere" in problem.what
+
+
+def test_as_many_workers_as_serve_is_told(settings, tmp_path):
+    run(settings, str(tmp_path), "--workers", "5")
+    told = (tmp_path / "dispatcher.list").read_text()
+    assert [line.split()[1] for line in told.splitlines()[1:]] == [
+        f"sip:127.0.0.1:{port}" for port in range(5070, 5075)
+    ]
