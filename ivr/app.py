@@ -316,6 +316,8 @@ async def watched(house: House, pool: WorkerPool, heartbeat: Heartbeat) -> Async
     )
     with exposed(told, settings.metrics) as address:
         async with listening(data_root(settings), control.handle):
+            house.capacity.is_starting = True  # until `serve` has sealed what was left
+            watch.look()
             looking = asyncio.create_task(watch.look_for_ever(), name="watch")
             try:
                 yield address
@@ -335,7 +337,6 @@ async def serve(
 
     Cases that an earlier process left unsealed are sealed first; then ``on_ready`` is called.
     """
-    house.capacity.is_starting = True
     await recover(house)
     house.capacity.is_starting = False
     on_ready()
