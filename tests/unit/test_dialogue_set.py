@@ -1,5 +1,6 @@
 """The evaluation dialogues in data/dialogues keep what their card promises."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import unicodedata
 from collections import Counter
 from itertools import combinations, groupby
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -68,9 +69,13 @@ def _syllables(text: str) -> list[str]:
 
 
 def _runs(dialogues: list[Dialogue], length: int) -> set[tuple[str, ...]]:
+    return _runs_of([turn.text for dialogue in dialogues for turn in dialogue.turns], length)
+
+
+def _runs_of(spoken: list[str], length: int) -> set[tuple[str, ...]]:
     found = set()
-    for turn in (turn for dialogue in dialogues for turn in dialogue.turns):
-        words = _syllables(turn.text)
+    for text in spoken:
+        words = _syllables(text)
         found.update(tuple(words[at : at + length]) for at in range(len(words) - length + 1))
     return found
 
@@ -183,3 +188,52 @@ def test_card_shows_the_figures_of_the_files() -> None:
     )
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert run.stdout.strip() in card, "run scripts/dialogue_stats and put its output in the card"
+
+
+ACTS = frozenset(
+    re.findall(
+        r"\w+",
+        """authority contact pretext accusation threat pressure isolation instruction control
+        money secret data advert advice retelling report family in_person everyday interview
+        banter""",
+    )
+)
+TRAINING = sorted((FOLDER / "training").glob("*.jsonl"))
+
+
+def _taught(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_there_are_three_authors_to_learn_from() -> None:
+    assert len(TRAINING) >= 3
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def test_a_training_file_keeps_the_form_and_is_large(path: Path) -> None:
+    dialogues = _taught(path)
+    ids = [dialogue["id"] for dialogue in dialogues]
+    assert ids == [f"{path.stem}-{number:03d}" for number in range(1, len(ids) + 1)]
+    assert unicodedata.is_normalized("NFC", path.read_text(encoding="utf-8"))
+    labels = Counter(dialogue["label"] for dialogue in dialogues)
+    assert labels["scam"] >= 60
+    assert labels["benign"] >= 80
+    assert {dialogue["region"] for dialogue in dialogues} == REGIONS
+    for dialogue in dialogues:
+        assert (dialogue["label"] == "scam") == (dialogue["pretext"] is not None)
+        assert dialogue["hard"] == (dialogue["hard_kind"] is not None)
+        assert len(dialogue["turns"]) >= 4
+        for turn in dialogue["turns"]:
+            assert re.fullmatch(r"[\w ,]+", turn["text"]), (dialogue["id"], turn["text"])
+            assert not re.search(r"\d", turn["text"]), f"{dialogue['id']}: numbers are spelt out"
+            assert turn["who"] == "callee" or turn["acts"], "a caller's turn says what it does"
+            assert ACTS.issuperset(turn.get("acts", ()))
+
+
+@pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
+def test_a_training_file_shares_no_wording_with_the_test_part(
+    path: Path, parts: dict[str, list[Dialogue]]
+) -> None:
+    spoken = [turn["text"] for dialogue in _taught(path) for turn in dialogue["turns"]]
+    assert _runs_of(spoken, 8).isdisjoint(_runs(parts["test"], 8))
+    assert len(_runs_of(spoken, 6) & _runs(parts["test"], 6)) <= 20
