@@ -168,7 +168,8 @@ class RecordingServer:
         self.counters.malformed += 1
         _log.warning("siprec.malformed", source=flow.source[0], status=status, why=reason)
         text = refusal_text(message, flow.source, status, reason)
-        if text is None or message.method == "ACK":
+        # an ACK is never answered, nor is a response, however it is spelt (RFC 3261 section 8.2)
+        if text is None or message.method == "ACK" or message.method.startswith("SIP/"):
             self.counters.unanswerable += 1
         else:
             flow.answer(text[0], text[1])
