@@ -29,6 +29,7 @@ from ivr.reporting import recipients as recipient_table
 from ivr.reporting.compose import compose
 from ivr.reporting.couriers.folder import FolderCourier
 from ivr.reporting.couriers.smtp import SmtpCourier
+from ivr.reporting.couriers.webhook import WebhookCourier
 from ivr.reporting.dispatcher import Dispatcher
 from ivr.reporting.recipients import Recipient
 from ivr.settings import RecognitionSettings, Settings, resolve
@@ -67,7 +68,9 @@ async def open_mind(settings: Settings) -> AsyncIterator[Mind]:
         words = await asyncio.to_thread(engines.words_of, recognition.model_info)
         check_words(rulebook, words)
         second = await _open_second(settings.recognition, stack)
-        yield Mind(recognition, Spotter(rulebook), judge_of(settings, rulebook), second)
+        today = SystemClock().now().date()  # rules that begin later are not listened for
+        spotter = Spotter(rulebook, on=today)
+        yield Mind(recognition, spotter, judge_of(settings, rulebook), second)
 
 
 async def _open_second(settings: RecognitionSettings, stack: AsyncExitStack) -> Recognition | None:
@@ -240,13 +243,15 @@ def new_dispatcher(settings: Settings, ledger: Ledger, root: Path, clock: Clock)
 
 
 def couriers(settings: Settings, root: Path, clock: Clock) -> dict[Channel, Courier]:
-    """Messages to short codes are laid out for a person; mail goes to the mail server, or is laid
-    out too when none is set."""
+    """Each channel's courier; a channel whose courier is not set up is laid out for a person."""
     outbox = settings.reporting.outbox_dir or root / "outbox"
     folder = FolderCourier(outbox, settings.smtp.sender, clock.now)
-    if not settings.smtp.host:
-        return {Channel.SMS: folder, Channel.MAIL: folder}
-    return {Channel.SMS: folder, Channel.MAIL: SmtpCourier(settings.smtp, clock.now)}
+    found: dict[Channel, Courier] = dict.fromkeys(Channel, folder)
+    if settings.smtp.host:
+        found[Channel.MAIL] = SmtpCourier(settings.smtp, clock.now)
+    if settings.webhook.secrets_dir is not None:
+        found[Channel.WEBHOOK] = WebhookCourier(settings.webhook, clock.now)
+    return found
 
 
 class composer:  # noqa: N801 - a function with remembered arguments

@@ -14,6 +14,7 @@ from ivr.facts.speech import Utterance
 class Channel(StrEnum):
     SMS = "sms"
     MAIL = "mail"
+    WEBHOOK = "webhook"  # JSON by HTTPS
 
 
 class Wish(StrEnum):

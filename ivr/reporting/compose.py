@@ -1,10 +1,10 @@
 """A sealed case becomes reports. Pure: the same facts give the same reports with the same ids.
 
-Which label files what: ``scam`` at the filing level an ``LD`` message and mail; ``spam`` a ``V``
-message; everything else nothing. The subscriber's own word, given by key during the call, goes
-before both: what they report is filed as ``LD`` with the verdict as it stands, and what they call
-no scam is not filed. A report that cannot be filed is not dropped silently: the
-filing says to whom it was not composed, and why.
+Which label files what: ``scam`` at the filing level an ``LD`` message, mail and webhooks; ``spam``
+a ``V`` message and webhooks; everything else nothing. The subscriber's own word, given by key
+during the call, goes before both: what they report is filed as ``LD`` with the verdict as it
+stands, and what they call no scam is not filed. A report that cannot be filed is not dropped
+silently: the filing says to whom it was not composed, and why.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from ivr.facts.judgement import Label, Level, Stage
 from ivr.facts.reports import Attachment, CaseFacts, CaseFile, Channel, Report, Wish
-from ivr.reporting import mail_text
+from ivr.reporting import mail_text, webhook_body
 from ivr.reporting.case_words import concepts, local_time, spelled
 from ivr.reporting.numbers import as_filed
 from ivr.reporting.recipients import Recipient
@@ -90,6 +90,8 @@ def report_id(case_id: str, recipient_id: str, channel: Channel, template_sha256
 def _is_meant(recipient: Recipient, keyword: Keyword | None, settings: ReportingSettings) -> bool:
     if recipient.channel is Channel.SMS:
         return recipient.address == settings.sms_short_code
+    if recipient.channel is Channel.WEBHOOK:
+        return keyword is not None
     return keyword == "LD"
 
 
@@ -101,6 +103,8 @@ def _compose_one(
 ) -> Report | str:
     if recipient.channel is Channel.MAIL:
         return _mail(facts, recipient, settings)
+    if recipient.channel is Channel.WEBHOOK and keyword is not None:
+        return _webhook(facts, recipient, keyword)
     number = as_filed(facts.caller.number, facts.subscriber)
     if number is None or keyword is None:
         return "the call carried no number that could be named"
@@ -138,6 +142,13 @@ def _mail(facts: CaseFacts, recipient: Recipient, settings: ReportingSettings) -
         body=mail_text.body(facts, recipient.name, too_large, english=settings.english_summary),
         attachments=attached,
     )
+
+
+def _webhook(facts: CaseFacts, recipient: Recipient, keyword: Keyword) -> Report:
+    template = webhook_body.TEMPLATE_SHA256
+    made_id = report_id(facts.case_id, recipient.id, recipient.channel, template)
+    body = webhook_body.webhook_body(facts, keyword, made_id)
+    return _report(facts, recipient, template, subject="", body=body, attachments=())
 
 
 def _chosen_files(

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -95,10 +96,16 @@ class _Row(BaseModel):
             raise ValueError("an sms recipient's address is 156 or 5656")
         if (self.kind == "short_code") != (self.channel is Channel.SMS):
             raise ValueError("kind short_code and channel sms belong together")
+        if self.channel is Channel.WEBHOOK:
+            _check_webhook_address(self.address, is_local=self.kind == "local")
+            return self._dated()
         if self.channel is Channel.MAIL:
             _check_mail_address(self.address)
         if self.kind == "local" and not self.address.endswith(("@localhost", ".localhost")):
             raise ValueError("a local recipient's address ends in localhost")
+        return self._dated()
+
+    def _dated(self) -> Self:
         if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
             raise ValueError("valid_to lies before valid_from")
         return self
@@ -113,6 +120,20 @@ def _check_mail_address(address: str) -> None:
         raise ValueError(f"{address!r} is not a mail address") from problem
     if not parsed.domain or not parsed.username or not address.isprintable():
         raise ValueError(f"{address!r} is not a mail address")
+
+
+def _check_webhook_address(address: str, *, is_local: bool) -> None:
+    """https with a host and no login in it; http and loopback for a local recipient only."""
+    if not address.isascii() or not address.isprintable() or " " in address:
+        raise ValueError("a webhook address has printable ASCII letters only")
+    parts = urlsplit(address)
+    is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if is_local != is_here:
+        raise ValueError("a webhook on this machine, and only such a one, is of kind local")
+    if parts.scheme != "https" and not (is_here and parts.scheme == "http"):
+        raise ValueError("a webhook address begins with https://")
+    if not parts.hostname or parts.username is not None or parts.fragment:
+        raise ValueError("a webhook address has a host, and neither a login nor a fragment")
 
 
 def load(file: Path) -> tuple[Recipient, ...]:

@@ -12,6 +12,7 @@ from ivr.settings.calls import (
     SipSettings,
     Subscriber,
 )
+from ivr.settings.couriers import WebhookSettings
 from ivr.settings.filing import (
     EvidenceSettings,
     LogSettings,
@@ -49,6 +50,7 @@ __all__ = [
     "TrunkSettings",
     "VerdictSettings",
     "WatchSettings",
+    "WebhookSettings",
     "as_toml",
     "load",
     "resolve",

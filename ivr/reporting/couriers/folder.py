@@ -60,6 +60,8 @@ class FolderCourier:
         if report.channel is Channel.MAIL:
             message = build_message(report, case_path, self._sender, self._now())
             return {".eml": message.as_bytes()}
+        if report.channel is Channel.WEBHOOK:
+            return {".json": report.body.encode()}
         uri = f"sms:{report.address}?body={quote(report.body)}"
         card = {
             "report_id": report.report_id,
