@@ -16,7 +16,7 @@ from ivr.settings import PROJECT_ROOT
 from tests.fakes.answering_desk import eventually
 from tests.fakes.raw_caller import RawCaller, decode_alaw, encode_alaw, loudest_hertz, tone
 from tests.fakes.raw_phone import RawPhone
-from tests.fakes.serving_house import RunningServe, events_of, manifest_of
+from tests.fakes.serving_house import RunningServe, events_of, manifest_of, run_ivr
 
 HERE = "127.0.0.1"
 KNOWN = "+84911111111"
@@ -88,7 +88,7 @@ def said(case: Path) -> list[str]:
     return [line["facts"]["prompt"] for line in lines if "prompt" in line["facts"]]
 
 
-async def test_the_subscriber_alone_is_warned_and_ends_and_reports_it_with_a_key(
+async def the_subscriber_alone_is_warned_and_ends_and_reports_it_with_a_key(
     bridged: Bridged,
 ) -> None:
     phone = bridged.phones["warned"]
@@ -132,10 +132,13 @@ async def test_the_subscriber_alone_is_warned_and_ends_and_reports_it_with_a_key
     assert {line["leg"] for line in transcript} == {"caller"}
     outbox = bridged.house.data / "outbox"
     await bridged.house.until(lambda: any(case.name in str(path) for path in outbox.rglob("*")))
+    code, out, _ = await run_ivr("verify", str(case), "--json")
+    assert code == 0, out
 
 
-async def test_every_other_way_a_bridged_call_goes(bridged: Bridged) -> None:
-    """In one house, because it takes longer to start than these calls take."""
+async def test_every_way_a_bridged_call_goes(bridged: Bridged) -> None:
+    """In one house, because it takes longer to start than most of these calls take."""
+    await the_subscriber_alone_is_warned_and_ends_and_reports_it_with_a_key(bridged)
     await nobody_picks_up_and_the_agent_answers_on_the_same_case(bridged)
     await the_caller_hangs_up_and_the_subscriber_is_told(bridged)
     await the_subscriber_hangs_up_and_the_caller_is_released(bridged)
