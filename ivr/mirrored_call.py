@@ -63,7 +63,6 @@ class MirroredCall(OpenCase):
             if stream.is_open and not stream.is_on_hold and self.places.get(key) in self.endpoints
         )
 
-
     async def end(self, reason: str) -> None:
         await self.note("ended", {"reason": reason})
         self.line.hang_up(reason)
@@ -75,10 +74,11 @@ async def negotiate(call: MirroredCall, offer: Negotiation, tasks: asyncio.TaskG
     metadata = call.line.metadata
     places = call.cast.assign(offer.streams, metadata, offer.leg_hint)
     call.places |= places
+    taken = {places[s.key] for s in offer.streams if s.is_open and s.key in places}
+    for leg in sorted(taken, key=list(LegName).index):  # the judged one first: it is on the left
+        await _open(call, leg, tasks)
     for stream in offer.streams:
-        if stream.is_open and stream.key in places:
-            await _open(call, places[stream.key], tasks)
-        else:
+        if not stream.is_open or stream.key not in places:
             await _refused(call, stream)
     offered = {stream.key for stream in offer.streams}
     gone = [s for k, s in call.streams.items() if s.session == offer.session and k not in offered]

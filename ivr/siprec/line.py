@@ -80,9 +80,9 @@ class MirrorLine:
     def hang_up(self, reason: str, blame: Blame = Blame.US) -> None:
         """BYE to every dialog, or 480 where nothing was answered yet; the call is over at once on
         our side, the rest goes on behind."""
+        self._close(reason, blame, 0)
         for session in list(self.sessions.values()):
             session.hang_up(reason, blame)
-        self._close(reason, blame, 0)
 
     def refuse(self, status: int, reason: str, retry_after_s: int = 0) -> None:
         """A final answer of 300 or above to every INVITE that waits for one."""

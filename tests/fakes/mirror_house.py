@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ivr.proof import prove_files
 from ivr.settings import PROJECT_ROOT
 from tests.fakes.serving_house import IVR, settings_text
 
@@ -40,7 +42,7 @@ class MirrorHouse:
     reader: threading.Thread = field(default_factory=threading.Thread)
 
     @classmethod
-    def start(cls, folder: Path, extra: str = "") -> "MirrorHouse":
+    def start(cls, folder: Path, extra: str = "", *, until_well: bool = True) -> "MirrorHouse":
         data, settings = folder / "data", folder / "ivr.toml"
         text = settings_text(data, PROJECT_ROOT / "prompts", MIRROR + extra)
         settings.write_text(text, encoding="utf-8")
@@ -62,7 +64,24 @@ class MirrorHouse:
         if not house.port:
             house.kill()
             raise AssertionError("it does not take calls:\n" + "\n".join(house.lines))
+        while until_well and house.health() != 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
         return house
+
+    def health(self) -> int:
+        """What OPTIONS is answered: 503 while it still seals what an earlier process left."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(2)
+            asking.connect(("127.0.0.1", self.port))
+            where = asking.getsockname()[1]
+            asking.send(
+                b"OPTIONS sip:srs@127.0.0.1 SIP/2.0\r\n"
+                b"Via: SIP/2.0/UDP 127.0.0.1:%d;rport;branch=z9hG4bK%d\r\n"
+                b"From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:srs@127.0.0.1>\r\n"
+                b"Call-ID: %d\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+                % (where, time.monotonic_ns(), time.monotonic_ns())
+            )
+            return int(asking.recv(4096)[8:11])
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -127,3 +146,10 @@ def noted(case: Path, event: str) -> list[dict[str, Any]]:
 
 def derived(case: Path, name: str) -> Any:
     return json.loads((case / "derived" / name).read_text(encoding="utf-8"))
+
+
+async def proven(case: Path) -> bool:
+    """Whether every step of `ivr verify` finds the case whole; says which does not."""
+    steps = await asyncio.to_thread(prove_files, case, None, None)
+    assert all(step.ok for step in steps), [step for step in steps if not step.ok]
+    return True

@@ -169,6 +169,7 @@ class RecordingClient:
     ) -> None:
         number = next(_numbers)
         self.host, self.port, self.transport, self.local = host, port, transport, local
+        self.shown = f"[{local}]" if ":" in local else local
         self.legs = list(legs) if legs is not None else [Leg("1"), Leg("2")]
         self.extra, self.from_header, self.user = extra, from_header, user
         self.random = random.Random(number)
@@ -253,8 +254,8 @@ class RecordingClient:
     def sdp(self) -> str:
         self.version += 1
         return (
-            f"v=0\r\no=src 1 {self.version} IN IP4 {self.local}\r\ns=-\r\n"
-            f"c=IN IP4 {self.local}\r\nt=0 0\r\n" + "".join(leg.sdp() for leg in self.legs)
+            f"v=0\r\no=src 1 {self.version} IN IP4 127.0.0.1\r\ns=-\r\n"
+            f"c=IN IP4 127.0.0.1\r\nt=0 0\r\n" + "".join(leg.sdp() for leg in self.legs)
         )
 
     def request(
@@ -271,15 +272,15 @@ class RecordingClient:
         if cseq is None and method not in ("ACK", "CANCEL"):
             self.cseq += 1
         self.branch = branch or f"z9hG4bK{self.random.getrandbits(48):x}"
-        via = f"SIP/2.0/{self.transport.upper()} {self.local}:{self.sip_port}"
+        via = f"SIP/2.0/{self.transport.upper()} {self.shown}:{self.sip_port}"
         text = (
-            f"{method} sip:{self.user}@{self.host}:{self.port} SIP/2.0\r\n"
+            f"{method} sip:{self.user}@srs.example SIP/2.0\r\n"
             f"Via: {via};rport;branch={self.branch}\r\n"
             f"From: {self.from_header};tag={self.from_tag}\r\n"
-            f"To: <sip:{self.user}@{self.host}>{self.to_tag}\r\n"
+            f"To: <sip:{self.user}@srs.example>{self.to_tag}\r\n"
             f"Call-ID: {self.call_id}\r\nCSeq: {cseq or self.cseq} {method}\r\n"
             f"Max-Forwards: 70\r\n"
-            f"Contact: <sip:src@{self.local}:{self.sip_port}>{self.feature}\r\n{extra}"
+            f"Contact: <sip:src@{self.shown}:{self.sip_port}>{self.feature}\r\n{extra}"
         )
         if body:
             text += f"Content-Type: {kind}\r\n"

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from tests.fakes.mirror_house import MirrorHouse
+from tests.fakes.mirror_house import MirrorHouse, proven
 from tests.fakes.recording_client import CALLER, RecordingClient
-from tests.fakes.serving_house import manifest_of, run_ivr
+from tests.fakes.serving_house import manifest_of
 from tests.flow.mirror.test_mirrored_calls import tones
 
 NO_ROOM = "[media]\nmin_free_mb = 99999999\n"
@@ -21,7 +21,7 @@ async def test_what_was_on_disk_is_sealed_at_the_next_start_which_refuses_calls_
             await client.say(2.5, (440, 1000))
     finally:
         await asyncio.to_thread(first.kill)
-    again = await asyncio.to_thread(MirrorHouse.start, tmp_path, NO_ROOM)
+    again = await asyncio.to_thread(MirrorHouse.start, tmp_path, NO_ROOM, until_well=False)
     try:
         case = await again.sealed(client.call_id)
         manifest = manifest_of(case)
@@ -30,7 +30,7 @@ async def test_what_was_on_disk_is_sealed_at_the_next_start_which_refuses_calls_
         seconds = [leg["samples"] / leg["rate_hz"] for leg in manifest["legs"]]
         assert min(seconds) > 1.4, "more than the last second is gone"
         assert manifest["call"]["caller"]["number"] == CALLER
-        assert (await run_ivr("verify", str(case), "--json"))[0] == 0
+        assert await proven(case)
         async with RecordingClient("127.0.0.1", again.port) as late:
             refused = await late.call()
             assert (refused.status, refused.header("Retry-After")) == (503, "30")

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.fakes.media_proxy import MediaProxy
-from tests.fakes.mirror_house import derived
+from tests.fakes.mirror_house import derived, proven
 from tests.fakes.recording_client import CALLER, SUBSCRIBER, Leg, RecordingClient
-from tests.fakes.serving_house import manifest_of, run_ivr
+from tests.fakes.serving_house import manifest_of
 from tests.flow.mirror.test_mirrored_calls import tones
 
 
@@ -61,4 +61,4 @@ async def test_both_legs_of_a_call_through_rtpengine_are_recorded(house, proxy):
     assert manifest["call"]["caller"]["number"] == CALLER
     assert manifest["call"]["subscriber"] == SUBSCRIBER
     assert derived(case, "verdict.json")["label"] == "unsure"
-    assert (await run_ivr("verify", str(case), "--json"))[0] == 0
+    assert await proven(case)

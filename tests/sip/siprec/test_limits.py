@@ -134,18 +134,18 @@ async def test_a_call_with_too_many_lines_is_refused(recording):
 
 async def test_a_session_that_is_refreshed_lives_and_one_that_is_not_ends(recording, monkeypatch):
     monkeypatch.setattr("ivr.siprec.session_timer.MIN_SE_S", 1)
-    timer = "Supported: timer\r\nSession-Expires: 3;refresher=uac\r\n"
+    timer = "Supported: timer\r\nSession-Expires: 2;refresher=uac\r\n"
     async with (
         recording() as recorder,
         RecordingClient("127.0.0.1", recorder.port) as client,
     ):
         answer = await client.call(extra=timer)
-        assert answer.header("Session-Expires") == "3;refresher=uac"
+        assert answer.header("Session-Expires") == "2;refresher=uac"
         assert answer.header("Require") == "timer"
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        while loop.time() < begun + 2.4:  # longer than the two seconds after which it would end
-            await asyncio.sleep(0.8)
+        while loop.time() < begun + 1.6:  # longer than the 1.3 s after which it would end
+            await asyncio.sleep(0.4)
             assert (await client.ask("UPDATE", extra=timer)).status == 200
         assert recorder.server.living == 1
         await client.asked("BYE")

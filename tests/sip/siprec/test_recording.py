@@ -400,3 +400,15 @@ async def test_old_requests_that_come_late_are_refused(recording):
         await client.call(multipart(client.sdp(), None))
         client.send(client.request("UPDATE", cseq=1))
         assert (await client.final()).status == 500
+
+
+@BOTH
+async def test_border_controllers_may_speak_ipv6(recording, transport):
+    async with (
+        recording(bind="::1") as recorder,
+        RecordingClient("::1", recorder.port, transport=transport, local="::1") as client,
+    ):
+        answer = await client.call()
+        assert answer.status == 200
+        assert "sip:srs@[::1]:" in (answer.header("Contact") or "")
+        assert (await client.hang_up()).status == 200
