@@ -19,10 +19,6 @@ from ivr.siprec.line import MirrorLine
 from ivr.siprec.metadata import Metadata
 
 WATCH_S: Final = 1.0
-SILENT_LEG_S: Final = 15.0
-"""One leg without packets so long, while another has some, is told: a party that is not recorded
-is otherwise found out by luck."""
-
 KEPT_BYTES: Final = 1 << 20
 """Later SIP messages of one call that are kept whole in the wire log; beyond that their digests."""
 
@@ -74,6 +70,8 @@ async def negotiate(call: MirroredCall, offer: Negotiation, tasks: asyncio.TaskG
     metadata = call.line.metadata
     places = call.cast.assign(offer.streams, metadata, offer.leg_hint)
     call.places |= places
+    for doubt in call.cast.doubts():
+        await call.note("leg in doubt", {"why": doubt})
     taken = {places[s.key] for s in offer.streams if s.is_open and s.key in places}
     for leg in sorted(taken, key=list(LegName).index):  # the judged one first: it is on the left
         await _open(call, leg, tasks)
@@ -197,7 +195,7 @@ async def let_go(call: MirroredCall, session: int, reason: str) -> None:
 async def judge_silence(call: MirroredCall) -> None:
     """Our answer got no ACK. With sound arriving the call is real and goes on; without, it is
     not."""
-    if call.youngest_s < SILENT_LEG_S:
+    if call.youngest_s < call.house.settings.watch.silent_leg_s:
         await call.note("no ACK came, but sound does: the recording goes on")
     else:
         call.line.hang_up("no ACK for our answer, and no sound", Blame.UPSTREAM)
@@ -219,15 +217,13 @@ async def watch(call: MirroredCall) -> None:
 
 
 async def _tell_silent_legs(call: MirroredCall) -> None:
-    expected = call.expected
-    ages = {leg: call.door.last_packet_age_s(leg) for leg in expected}
-    is_live = any(age_s < SILENT_LEG_S for age_s in ages.values())
+    """Into the journal; the alarm is the watch's."""
+    limit_s = call.house.settings.watch.silent_leg_s
+    ages = {leg: call.door.last_packet_age_s(leg) for leg in call.expected}
+    is_live = any(age_s < limit_s for age_s in ages.values())
     for leg, age_s in ages.items():
-        if age_s < SILENT_LEG_S:
+        if age_s < limit_s:
             call.told_silent.discard(leg)
         elif is_live and leg not in call.told_silent:
             call.told_silent.add(leg)
-            call.house.log.error(
-                "mirror.leg_silent", call_id=call.opened.call_id, leg=leg.value, age_s=round(age_s)
-            )
             await call.note("leg silent", {"leg": leg.value, "age_s": round(age_s, 1)})

@@ -129,6 +129,7 @@ class Cast:
         self._max_streams, self._is_pair = max_streams, is_pair
         self._legs: dict[str, LegName] = {}
         self._is_named = False  # whether anything said whose sound a stream is
+        self._doubts: list[str] = []
 
     @property
     def legs(self) -> tuple[LegName, ...]:
@@ -153,6 +154,11 @@ class Cast:
         return {
             stream.key: self._legs[stream.key] for stream in streams if stream.key in self._legs
         }
+
+    def doubts(self) -> tuple[str, ...]:
+        """What did not fit together since this was asked last."""
+        told, self._doubts = tuple(self._doubts), []
+        return told
 
     def _said(self, stream: OfferedStream, metadata: Metadata, hint: str) -> LegName | None:
         """What metadata, a fork's header or the label say."""
@@ -187,6 +193,8 @@ class Cast:
         if leg is not None and leg not in self._legs.values():
             self._legs[key] = leg
             return
+        if leg is not None:
+            self._doubts.append(f"two streams are said to be the {leg.value}'s")
         free = [one for one in self._candidates() if one not in self._legs.values()]
         if free:
             self._legs[key] = free[0]

@@ -27,6 +27,9 @@ pair_wait_s = 1.0
 
 [recognition]
 second_pass = "off"
+
+[watch]
+silent_leg_s = 1.0
 """
 START_S = 60.0
 

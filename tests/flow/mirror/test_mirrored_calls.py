@@ -181,9 +181,15 @@ async def test_a_fork_whose_other_leg_never_comes_says_so(house):
 async def test_one_empty_leg_is_not_passed_over(house):
     async with RecordingClient("127.0.0.1", house.port) as client:
         await client.call()
-        await client.legs[0].say(440, 0.5, (client.host, client.ports[0]))
+        case = await house.until(lambda: house.case_of(client.call_id))
+        speaking = asyncio.create_task(
+            client.legs[0].say(440, 10.0, (client.host, client.ports[0]))
+        )
+        (told,) = await house.until(lambda: noted(case, "leg silent"))
+        assert told["leg"] == "callee"
+        speaking.cancel()
         await client.hang_up()
-        case = await house.sealed(client.call_id)
+        await house.sealed(client.call_id)
     manifest = manifest_of(case)
     assert not manifest["is_complete"]
     assert "No packet ever came on the leg callee." in manifest["incomplete_reasons"]

@@ -133,6 +133,15 @@ def test_a_stream_keeps_its_leg_and_a_seventh_finds_none():
     ]  # fmt: skip
 
 
+def test_two_legs_of_the_same_word_are_told_apart_and_doubted():
+    headers = f"From: <sip:{CALLER}@op>;tag=1"
+    _, _, cast = cast_of(headers=headers, labels=(None,), hint="caller", is_pair=True)
+    places = cast.assign(streams(None, session=2), Metadata(), "caller")
+    assert places == {"2:None": CALLED}
+    assert cast.doubts() == ("two streams are said to be the caller's",)
+    assert cast.doubts() == ()
+
+
 def test_a_call_that_begins_on_hold_has_legs_to_come():
     assert cast_of(labels=())[2].legs == (CH1, CH2)
 
