@@ -75,6 +75,7 @@ class Control:
             "refused_at_gate": pool.refused,
             "refused_sources": self._sources(),
             "strangers_dropped": self.watch.dropped,
+            "strangers": self.watch.strangers.table.top(TOP_SOURCES),
         }
 
     def _sources(self) -> dict[str, int]:

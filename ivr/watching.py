@@ -23,6 +23,7 @@ from ivr.ports import WatchedCase
 from ivr.telephony.admission import NO_ACK
 from ivr.telephony.kernel_drops import dropped_at
 from ivr.telephony.pool import CALLS_PER_WORKER, WorkerPool
+from ivr.telephony.strangers import Strangers
 from ivr.watch.alarms import Alarms
 from ivr.watch.heartbeat import Heartbeat
 
@@ -108,6 +109,7 @@ class Watch:
             Burst(AlarmCode.NO_ACK, lambda: house.tally[NO_ACK], 600.0, metrics.unacknowledged),
         )
         self.dropped = 0
+        self.strangers = Strangers()
 
     async def look_for_ever(self) -> None:
         """Until cancelled."""
@@ -123,6 +125,7 @@ class Watch:
                     self._slow_turns += late_s > SLOW_LOOP_S
                     self._look_safely()
         finally:
+            self.strangers.close()
             for task in self._ending.values():
                 task.cancel()
 
@@ -244,6 +247,7 @@ class Watch:
                 await self._look_at_ledger()
                 ports = {port for _, port in self._pool.addresses}
                 self.dropped = await asyncio.to_thread(dropped_at, ports)
+                self.strangers.look(sorted(ports), self._pool.friends)
                 for alarm in self._house.alarms.standing:
                     if alarm.code is AlarmCode.CASE_UNSEALED:
                         await self._look_at_case(alarm.call_id)

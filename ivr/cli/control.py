@@ -89,5 +89,8 @@ def _print(told: dict[str, Any]) -> None:
         f"refused by the workers {told['refused_at_gate']}, "
         f"dropped by the kernel {told['strangers_dropped']}"
     )
-    for address, times in told["refused_sources"].items():
-        say(f"  {times:>8} {address}")
+    for title, name in (("refused", "refused_sources"), ("strangers, at least", "strangers")):
+        if told[name]:
+            say(f"{title}:")
+        for address, times in told[name].items():
+            say(f"  {times:>8} {address}")

@@ -67,6 +67,11 @@ class WorkerPool:
         return tuple(seat.worker.pid for seat in self._seats if seat.worker is not None)
 
     @property
+    def friends(self) -> tuple[str, ...]:
+        """Networks (CIDR) whose packets reach the workers; the kernel drops all others'."""
+        return tuple(dict.fromkeys(net for seat in self._seats for net in seat.config.friends))
+
+    @property
     def slots_in_use(self) -> int:
         """Calls the workers hold, those still being buried included (at most a second old)."""
         return sum(seat.slots_in_use for seat in self._seats)

@@ -19,6 +19,10 @@ _NETWORK_HEADER = 0xFFF00000  # SKF_NET_OFF
 _SOURCE = {4: 12, 6: 8}  # where the source address begins in an IPv4 and an IPv6 header
 _LOAD_WORD, _AND, _JUMP_EQUAL, _RETURN = 0x20, 0x54, 0x15, 0x06
 _WHOLE_PACKET = 0xFFFFFFFF
+_LOAD_HEADER_LENGTH, _LOAD_HALF_BEHIND = 0xB1, 0x48  # X ← length of the IP header; load at X + k
+_DESTINATION_PORT = 2  # in the UDP header
+_MAX_JUMP = 255
+HEADERS = 28  # IPv4 without options, UDP
 _INSTRUCTION = struct.Struct("HBBI")
 _MAX_INSTRUCTIONS = 4096  # the kernel takes no more: 1000 networks of IPv4, 300 of IPv6
 
@@ -42,8 +46,14 @@ def program(networks: Sequence[str], version: int = 4) -> bytes:
     return b"".join(code) + _INSTRUCTION.pack(_RETURN, 0, 0, 0)
 
 
-def _passing(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> list[bytes]:
-    """Compare the source address word by word; pass if all are right, go on behind it if not."""
+def _passing(
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network, verdict: int = _WHOLE_PACKET
+) -> list[bytes]:
+    """Compare the source address word by word; pass if all are right, go on behind it if not.
+
+    Args:
+        verdict: bytes of the packet to keep; 0 drops it.
+    """
     masks = struct.iter_unpack("!I", network.netmask.packed)
     wanted = struct.iter_unpack("!I", network.network_address.packed)
     words = list(enumerate(zip(masks, wanted, strict=True)))
@@ -54,8 +64,43 @@ def _passing(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> list[byt
         code.append(_INSTRUCTION.pack(_LOAD_WORD, 0, 0, at))
         code.append(_INSTRUCTION.pack(_AND, 0, 0, mask))
         code.append(_INSTRUCTION.pack(_JUMP_EQUAL, 0, to_next_network, word))
-    code.append(_INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_PACKET))
+    code.append(_INSTRUCTION.pack(_RETURN, 0, 0, verdict))
     return code
+
+
+def program_for_strangers(ports: Sequence[int], networks: Sequence[str]) -> bytes:
+    """The opposite, for a raw IPv4 socket: the headers of UDP datagrams to these ports that do
+    not come from these networks; nothing else.
+
+    Raises:
+        ValueError: a network is not readable, or there are too many.
+    """
+    code = [
+        _INSTRUCTION.pack(_LOAD_HEADER_LENGTH, 0, 0, 0),
+        _INSTRUCTION.pack(_LOAD_HALF_BEHIND, 0, 0, _DESTINATION_PORT),
+    ]
+    for number, port in enumerate(ports):
+        code.append(_INSTRUCTION.pack(_JUMP_EQUAL, len(ports) - number, 0, port))
+    code.append(_INSTRUCTION.pack(_RETURN, 0, 0, 0))
+    for item in networks:
+        network = ipaddress.ip_network(item, strict=False)
+        if network.version == 4:
+            code += _passing(network, verdict=0)
+    if len(code) >= _MAX_INSTRUCTIONS or len(ports) > _MAX_JUMP:
+        raise ValueError(f"{len(networks)} networks are more than a socket filter holds")
+    code.append(_INSTRUCTION.pack(_RETURN, 0, 0, HEADERS))
+    return b"".join(code)
+
+
+def set_filter(target: socket.socket, code: bytes) -> None:
+    """Attach a program to a socket.
+
+    Raises:
+        OSError: the kernel has no socket filters.
+    """
+    buffer = ctypes.create_string_buffer(code, len(code))
+    option = struct.pack("HL", len(code) // _INSTRUCTION.size, ctypes.addressof(buffer))
+    target.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
 
 
 def attach(port: int, networks: Sequence[str]) -> int:
@@ -69,10 +114,7 @@ def attach(port: int, networks: Sequence[str]) -> int:
     count = 0
     for descriptor in _sockets_on(port):
         with socket.socket(fileno=os.dup(descriptor)) as copy:
-            code = program(networks, 6 if copy.family == socket.AF_INET6 else 4)
-            buffer = ctypes.create_string_buffer(code, len(code))
-            option = struct.pack("HL", len(code) // _INSTRUCTION.size, ctypes.addressof(buffer))
-            copy.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+            set_filter(copy, program(networks, 6 if copy.family == socket.AF_INET6 else 4))
             if copy.type == socket.SOCK_DGRAM:
                 _drain(copy)
             count += 1

@@ -25,7 +25,6 @@ from ivr.telephony.pj_gate import Gate
 from ivr.telephony.pj_offer import HiddenMedia
 from ivr.telephony.pj_six import SixOnTheWire
 from ivr.telephony.pj_switchboard import Switchboard
-from ivr.telephony.targets import Targets, read_registrar
 from ivr.telephony.worker_config import ALIVE_EVERY_S, TOLD_SOURCES, WorkerConfig
 
 _PUMP_MS = 10
@@ -60,7 +59,7 @@ class Worker:
         if not self._gate.register():
             self._calls.log("gate not registered: a full worker answers 486", "")
         try:
-            source_filter.attach(self._stack.port, friends(config))
+            source_filter.attach(self._stack.port, config.friends)
         except OSError as problem:
             self._calls.log("no socket filter: strangers are refused one by one", str(problem))
         self._accounts: list[Any] = []
@@ -176,13 +175,6 @@ class Worker:
     def _has_unfinished(self) -> bool:
         registered = any(account.is_registered for account in self._accounts)
         return bool(self._gate.calls) or (registered and not self._is_relieved)
-
-
-def friends(config: WorkerConfig) -> tuple[str, ...]:
-    """Networks whose packets reach us: those of callers, and whoever answers a request of ours."""
-    registrars = (read_registrar(each.registrar)[0] for each in config.registrations)
-    hosts = {*Targets(config.may_call).hosts, *registrars}
-    return (*config.allow_from, *sorted(hosts))
 
 
 def _resident_mb() -> int:

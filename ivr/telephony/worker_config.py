@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ivr.telephony.targets import Targets, read_registrar
+
 ALIVE_EVERY_S = 1.0
 """How often a worker says that its loop turns."""
 
@@ -40,6 +42,14 @@ class WorkerConfig:
     transaction_timeout_s: float
     may_call: tuple[str, ...] = ()
     registrations: tuple[Registration, ...] = ()
+
+    @property
+    def friends(self) -> tuple[str, ...]:
+        """Networks whose packets reach us: those of callers, and whoever answers a request of
+        ours."""
+        registrars = (read_registrar(each.registrar)[0] for each in self.registrations)
+        hosts = {*Targets(self.may_call).hosts, *registrars}
+        return (*self.allow_from, *sorted(hosts))
 
     def as_message(self) -> dict[str, Any]:
         return {"type": "configure", **asdict(self)}
