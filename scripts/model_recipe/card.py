@@ -35,9 +35,9 @@ speech.** Do not expect these figures with people.
 The recipe of `scripts/build_model` made it: {hours} hours of speech (seed {seed}) by espeak-ng in
 the three dialects and {train_voices} voice variants, over simulated telephone lines (rooms, bands,
 noise, A-law, µ-law, GSM 06.10, lost packets); 40 cepstra and Kaldi's pitch per 10 ms; {steps}
-steps of frame cross-entropy with the tones as a second task; a trigram over the tuning half of
-the project's written calls (`data/dialogues`), {sentences} sentences of its own templates
-({shares})
+steps of frame cross-entropy with the tones as a second task; a trigram over
+the project's written calls (`data/dialogues`, all but the test part), {sentences} sentences of its
+own templates ({shares})
 and the compounds of pyvi's word list. Training is cut by time as well as by steps, so a rebuild
 gives a like model, not the same bytes.
 {making}

@@ -73,8 +73,14 @@ class Workspace:
 
     @cached_property
     def dialogues(self) -> list[Sentence]:
-        """The tuning half of the written calls; the other half must stay unseen."""
-        return read_dialogues(REPOSITORY / "data" / "dialogues" / "tuning.jsonl")
+        """Every written call that rules and scorer may learn from; the test part stays unseen."""
+        folder = REPOSITORY / "data" / "dialogues"
+        files = [
+            folder / "tuning.jsonl",
+            *sorted(folder.glob("practice-*.jsonl")),
+            *sorted((folder / "training").glob("*.jsonl")),
+        ]
+        return [turn for file in files for turn in read_dialogues(file)]
 
     @cached_property
     def vocabulary(self) -> list[str]:

@@ -19,7 +19,6 @@ from model_recipe.corpus import (  # noqa: E402
     TEXT_SHARES,
     UNKNOWN,
     build_vocabulary,
-    read_dialogues,
     read_grammar,
     read_labelled,
 )
@@ -50,9 +49,9 @@ from model_recipe.pronunciation import (  # noqa: E402
     self_loop_id,
     with_positions,
 )
+from model_recipe.workspace import Workspace  # noqa: E402
 
 GRAMMAR = read_grammar()
-DIALOGUES = SCRIPTS.parent / "data" / "dialogues" / "tuning.jsonl"
 RUN = 7  # syllables in a row that a test sentence may not share with the text
 KEY_PHRASES = ("công an", "thu hồi số thuê bao", "chuyển tiền")
 
@@ -216,7 +215,7 @@ def test_measured_sentences_are_not_in_the_text() -> None:
     test = {labelled.words for labelled in read_labelled("test")}
     assert not tune & test
     said = set(itertools.islice(GRAMMAR.sentences(4242, TEXT_SHARES), 20_000))
-    said.update(read_dialogues(DIALOGUES))
+    said.update(Workspace(Path("unused")).dialogues)
     runs = {words[at : at + RUN] for words in said for at in range(len(words) - RUN + 1)}
     for words in test:
         shared = [words[at : at + RUN] for at in range(len(words) - RUN + 1)]
