@@ -9,6 +9,7 @@ neither pjsua2 nor a model, so that nothing of theirs can end it.
 import argparse
 import contextlib
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -251,6 +252,7 @@ def main() -> int:
     parser.add_argument("arguments", nargs="+", help="of ivr")
     given = parser.parse_args()
     telemetry.configure(given.log_level, given.log_format)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold what people said
     command = (sys.executable, "-m", "ivr", *given.arguments)
     return Supervisor(command, given.hang_after_s, given.diagnostics).run()
 
