@@ -165,7 +165,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
             signer=signer,
             site_log=site_log,
             ledger=ledger,
-            dispatcher=new_dispatcher(settings, ledger, root, clock),
+            dispatcher=new_dispatcher(settings, ledger, clock),
             trunks=Trunks(settings.trunks, settings.sip),
             protected=Protected.of(settings.never_reported),
             compose=composer(settings, recipients, clock),
@@ -222,6 +222,11 @@ def key_path(settings: Settings) -> Path:
     return settings.evidence.key_file or data_root(settings) / "keys" / "site.pem"
 
 
+def outbox_path(settings: Settings) -> Path:
+    """The folder of what is laid out for a person to hand over."""
+    return settings.reporting.outbox_dir or data_root(settings) / "outbox"
+
+
 def seals_path(settings: Settings) -> Path:
     """The log of every seal set here."""
     return data_root(settings) / "seals.jsonl"
@@ -237,15 +242,14 @@ async def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
     return await Ledger.open(address, clock or SystemClock())
 
 
-def new_dispatcher(settings: Settings, ledger: Ledger, root: Path, clock: Clock) -> Dispatcher:
+def new_dispatcher(settings: Settings, ledger: Ledger, clock: Clock) -> Dispatcher:
     """A dispatcher over the ledger's outbox with this installation's couriers."""
-    return Dispatcher(ledger.outbox, couriers(settings, root, clock), settings.reporting, clock)
+    return Dispatcher(ledger.outbox, couriers(settings, clock), settings.reporting, clock)
 
 
-def couriers(settings: Settings, root: Path, clock: Clock) -> dict[Channel, Courier]:
+def couriers(settings: Settings, clock: Clock) -> dict[Channel, Courier]:
     """Each channel's courier; a channel whose courier is not set up is laid out for a person."""
-    outbox = settings.reporting.outbox_dir or root / "outbox"
-    folder = FolderCourier(outbox, settings.smtp.sender, clock.now)
+    folder = FolderCourier(outbox_path(settings), settings.smtp.sender, clock.now)
     found: dict[Channel, Courier] = dict.fromkeys(Channel, folder)
     if settings.smtp.host:
         found[Channel.MAIL] = SmtpCourier(settings.smtp, clock.now)

@@ -8,6 +8,7 @@ import typer
 from ivr import shapes
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, run
+from ivr.cli.receipt import receipt
 from ivr.facts.reports import Delivery, DeliveryState, Report
 from ivr.settings import Settings
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ivr.storage.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="List, preview, send, retry and withdraw reports.")
+app.command()(receipt)
 ID = typer.Argument(help="Report id, or the beginning of it.")
 WHY = typer.Option(..., "--why", help="The reason; it is kept in the report's history.")
 
@@ -125,11 +127,11 @@ async def _preview(settings: Settings, report_id: str) -> tuple[Report, Delivery
 
 
 async def _send(settings: Settings) -> list[Delivery]:
-    from ivr.app import data_root, new_dispatcher, open_ledger
+    from ivr.app import new_dispatcher, open_ledger
     from ivr.clock import SystemClock
 
     async with await open_ledger(settings) as ledger:
-        dispatcher = new_dispatcher(settings, ledger, data_root(settings), SystemClock())
+        dispatcher = new_dispatcher(settings, ledger, SystemClock())
         return await dispatcher.run_until_idle()
 
 

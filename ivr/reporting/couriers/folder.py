@@ -1,7 +1,7 @@
 """The outbox folder: a report is laid out for a person to hand over.
 
 The default for SMS: 156 and 5656 take messages from a subscriber's own SIM, so the message is
-written as a card with an ``sms:`` link. Mail becomes a complete ``.eml`` file.
+written as a card with an ``sms:`` link and its QR code. Mail becomes a complete ``.eml`` file.
 """
 
 import asyncio
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from ivr.errors import DeliveryError
 from ivr.facts.reports import Channel, DeliveryState, Report
@@ -19,10 +18,12 @@ from ivr.locale import fill
 from ivr.ports import Commit
 from ivr.reporting.couriers.message import build_message
 from ivr.reporting.gsm import segments
+from ivr.reporting.sms_link import qr_svg, sms_uri
 
 
 class FolderCourier:
-    """Writes ``sms-<case>-<report>.txt`` and ``.json``, or ``mail-<case>-<report>.eml``.
+    """Writes ``sms-<case>-<report>.txt``, ``.json`` and ``.svg`` (QR code), or
+    ``mail-<case>-<report>.eml``, or ``webhook-<case>-<report>.json``.
 
     A file appears whole or not at all, and one that is there is left as it is: delivering the
     same report again changes nothing.
@@ -62,7 +63,7 @@ class FolderCourier:
             return {".eml": message.as_bytes()}
         if report.channel is Channel.WEBHOOK:
             return {".json": report.body.encode()}
-        uri = f"sms:{report.address}?body={quote(report.body)}"
+        uri = sms_uri(report.address, report.body)
         card = {
             "report_id": report.report_id,
             "case_id": report.case_id,
@@ -79,6 +80,7 @@ class FolderCourier:
         }
         return {
             ".json": (json.dumps(card, ensure_ascii=False, indent=1) + "\n").encode(),
+            ".svg": qr_svg(uri).encode(),
             ".txt": fill("vi", "sms_card.txt", values).encode(),
         }
 

@@ -90,6 +90,20 @@ def test_the_short_message_names_the_caller_and_never_the_subscriber(runs):
     assert "900000001" not in text
 
 
+def test_the_receipt_hands_the_citizen_the_message_for_their_own_telephone(runs):
+    ran = runs["scam"]
+    data = str(Path(ran.shape["evidence"]["path"]).parent.parent)
+    arguments = ("--data", data, "reports", "receipt", ran.shape["case_id"], "--save", "--json")
+    code, out, err = asyncio.run(run_ivr(*arguments))
+    assert code == 0, err
+    shape = json.loads(out)
+    assert shape["message"].startswith("LD (0987654321)")
+    assert shape["uri"].startswith("sms:156?body=LD%20%280987654321%29")
+    assert "có dấu hiệu lừa đảo" in shape["text"]
+    assert {Path(file).suffix for file in shape["files"]} == {".txt", ".html"}
+    assert all(Path(file).stat().st_mode & 0o077 == 0 for file in shape["files"])
+
+
 def test_the_mail_carries_the_recording_and_opens_in_any_mail_program(runs):
     ran = runs["scam"]
     (kept,) = (ran.folder / "mail/new").iterdir()

@@ -4,6 +4,7 @@ import asyncio
 import email
 import json
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from pathlib import Path
@@ -37,6 +38,7 @@ async def test_a_message_becomes_a_card_and_a_link_for_the_citizens_own_telephon
     card = json.loads(stem.with_suffix(".json").read_text())
     assert (card["to"], card["body"], card["parts"]) == ("156", report.body, 1)
     assert card["uri"].startswith("sms:156?body=LD%20%280987654321%29%20")
+    assert stem.with_suffix(".svg").read_text().startswith("<svg")
     assert {stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "outbox").iterdir()} == {0o600}
 
 
@@ -70,3 +72,12 @@ async def test_a_folder_that_cannot_be_written_is_tried_again(a_report, case_pat
 def test_it_says_that_a_person_has_to_carry_it_on(courier):
     assert courier.settles_as is DeliveryState.READY
     assert courier.is_repeatable
+
+
+def test_a_webhook_without_a_secret_to_sign_it_is_laid_out_as_it_would_be_sent(
+    courier, a_report, case_path
+):
+    report = replace(a_report(channel=Channel.SMS), channel=Channel.WEBHOOK, body='{"a":"ừ"}')
+    main = asyncio.run(courier.deliver(report, case_path, commit))
+    assert Path(main).name == f"webhook-{report.case_id}-{report.report_id[:16]}.json"
+    assert Path(main).read_text(encoding="utf-8") == report.body

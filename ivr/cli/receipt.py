@@ -1,0 +1,96 @@
+"""``ivr reports receipt``: what the citizen is told, with the message that they can send."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from ivr.cli import context
+from ivr.cli.cases import note
+from ivr.cli.output import JSON_OPTION, console, print_json, run
+from ivr.errors import EnvironmentProblem
+from ivr.reporting.receipt_page import Receipt, message_to_send
+from ivr.reporting.sms_link import sms_uri
+from ivr.settings import Settings, resolve
+
+Language = Literal["vi", "en"]
+
+
+def receipt(
+    ctx: typer.Context,
+    case_id: str = typer.Argument(help="Case id, or the beginning of it."),
+    is_english: bool = typer.Option(False, "--english", help="In English instead of Vietnamese."),
+    is_saved: bool = typer.Option(
+        False, "--save", help="Write it as text and HTML into the outbox folder."
+    ),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """The citizen's receipt: what the call was, what to do now, and the message to 156 or 5656 as a
+    link and QR code for their own telephone."""
+    settings = context.of(ctx).settings
+    language: Language = "en" if is_english else "vi"
+    found, path = run(_receipt(settings, case_id, language))
+    note(settings, path, "viewed", "ivr reports receipt")
+    saved = _save(found, settings) if is_saved else []
+    if as_json:
+        message = found.message
+        print_json(
+            {
+                "case_id": found.facts.case_id,
+                "text": found.as_text(with_code=False),
+                "message": message and message.body,
+                "to": message and message.address,
+                "uri": message and sms_uri(message.address, message.body),
+                "files": [str(file) for file in saved],
+            }
+        )
+        return
+    console.print(found.as_text(with_code=not saved), markup=False)
+    for file in saved:
+        console.print(str(file), markup=False)
+
+
+async def _receipt(settings: Settings, case_id: str, language: Language) -> tuple[Receipt, Path]:
+    from ivr.app import open_ledger
+    from ivr.casefile import read_case
+    from ivr.spotting.rulebook import Rulebook
+
+    async with await open_ledger(settings) as ledger:
+        case = await ledger.case(case_id)
+        filed = await ledger.reports(case_id=case.case_id)
+        reports = [await ledger.report(delivery.report_id) for delivery in filed]
+    rulebook = Rulebook.load(resolve(settings.spotting.rulebook))
+    facts = replace(
+        read_case(Path(case.path)).facts,
+        meanings={c.name: (c.meaning_vi, c.meaning_en) for c in rulebook.concepts},
+        pretext_names=rulebook.pretexts,
+    )
+    return Receipt(facts, language, filed, message_to_send(reports)), Path(case.path)
+
+
+def _save(found: Receipt, settings: Settings) -> list[Path]:
+    """Both forms, whole or not at all, readable by this user alone; an older receipt of the case
+    is replaced, for it tells how its reports stand."""
+    from ivr.app import outbox_path
+
+    folder = outbox_path(settings)
+    contents = {".txt": found.as_text(with_code=True), ".html": found.as_html()}
+    saved = []
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for suffix, text in contents.items():
+            file = folder / f"receipt-{found.facts.case_id}{suffix}"
+            draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+            draft.touch(mode=0o600)
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(file)
+            saved.append(file)
+    except OSError as problem:
+        raise EnvironmentProblem(
+            f"The receipt cannot be written into {folder}.",
+            why=problem.strerror or str(problem),
+            remedy="Free disk space or give this user write permission there.",
+        ) from problem
+    return saved
