@@ -160,6 +160,7 @@ def test_every_malformed_fixture_is_read_and_can_be_stored() -> None:
         str(caller).encode()
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_printable_text_can_be_stored_anywhere(raw: bytes) -> None:
     shown = printable(raw.decode("utf-8", "surrogateescape"))

@@ -65,6 +65,7 @@ def test_every_prefix_that_moved_in_2018_moves(old: str) -> None:
     assert read == Number(f"+84{MOVED_2018[old]}1234567", ("old_prefix",))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_gives_a_number_or_none(shown: str) -> None:
     read = normalise(shown)
@@ -74,7 +75,7 @@ def test_any_text_gives_a_number_or_none(shown: str) -> None:
         assert read.e164[1:].isdigit()
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @example("00200000000000")
 @given(st.from_regex(r"\+?0{0,2}(84)?0?[0-9]{3,12}", fullmatch=True))
 def test_a_number_read_twice_is_the_same_number(shown: str) -> None:

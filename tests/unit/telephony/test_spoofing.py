@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import geocoder, parse
 
@@ -49,6 +49,7 @@ def test_a_display_name_is_flagged(display: str | None, e164: str | None, flags:
     assert set(display_flags(display, e164)) == flags
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_looked_at(text: str) -> None:
     assert isinstance(display_flags(text, "+84912345678"), tuple)
@@ -107,6 +108,7 @@ def test_a_passport_may_name_an_address() -> None:
     assert read_identities(message, NOW)[0].e164 == "+84912345678"
 
 
+@settings(deadline=None)
 @given(st.text(), st.binary())
 def test_any_passport_can_be_read(text: str, raw: bytes) -> None:
     coded = base64.urlsafe_b64encode(raw).decode()
@@ -132,6 +134,7 @@ def test_user_to_user_data_are_decoded_when_they_are_text(value: str, said: str)
     assert read_user_to_user(value) == said
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_user_to_user_data_can_be_read(value: str) -> None:
     assert len(read_user_to_user(value)) <= 200
