@@ -15,6 +15,7 @@ from tests.fakes.answering_desk import Desk
 from tests.fakes.raw_caller import RawCaller
 
 
+@pytest.mark.timeout(180)
 async def test_sessions_are_refreshed_and_dead_ones_ended(
     session_timers: "subprocess.Popen[str]",
 ) -> None:
