@@ -129,6 +129,7 @@ async def start_recording(line: Line, opened: CallOpened, house: House) -> Runni
                 clock=house.clock,
             )
         )
+        house.log.info("call.opened", call_id=opened.call_id, trunk=opened.trunk)
         house.board.publish(opened.call_id, opened)
         try:
             door = await house.open_door(folder, opened)
