@@ -12,7 +12,7 @@ from ivr.settings.calls import (
     SipSettings,
     Subscriber,
 )
-from ivr.settings.couriers import WebhookSettings
+from ivr.settings.couriers import SmppSettings, WebhookSettings
 from ivr.settings.filing import (
     EvidenceSettings,
     LogSettings,
@@ -43,6 +43,7 @@ __all__ = [
     "Section",
     "Settings",
     "SipSettings",
+    "SmppSettings",
     "SmtpSettings",
     "SpottingSettings",
     "StorageSettings",
