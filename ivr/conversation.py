@@ -38,7 +38,6 @@ class RunningCall(OpenCase):
         return tuple(expected)
 
     async def end(self, reason: str) -> None:
-        await self.note("ended", {"reason": reason})
         await self.line.hang_up(reason)
 
 

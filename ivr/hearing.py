@@ -69,8 +69,8 @@ class OpenCase:
 
     async def end(self, reason: str) -> None:
         """End the call; what was recorded is sealed."""
-        await self.note("ended", {"reason": reason})
         self.over.set()
+        await self.note("ended", {"reason": reason})
 
     @property
     def caller_leg(self) -> LegName:

@@ -60,7 +60,6 @@ class MirroredCall(OpenCase):
         )
 
     async def end(self, reason: str) -> None:
-        await self.note("ended", {"reason": reason})
         self.line.hang_up(reason)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from prometheus_client import Counter
 
-from ivr.errors import StorageError
+from ivr.errors import IvrError, StorageError
 from ivr.evidence.layout import is_sealed
 from ivr.facts.alarms import AlarmCode
 from ivr.facts.call import Mode
@@ -179,7 +179,13 @@ class Watch:
         for call_id, case in self._house.running.items():
             if call_id not in self._ending:
                 self._house.alarms.raise_(AlarmCode.DISK_FULL, free_mb=free_mb)
-                self._ending[call_id] = asyncio.create_task(case.end(DISK_FULL))
+                self._ending[call_id] = asyncio.create_task(self._end(call_id, case))
+
+    async def _end(self, call_id: str, case: WatchedCase) -> None:
+        try:
+            await case.end(DISK_FULL)
+        except IvrError as problem:
+            self._house.log.error("call not ended", call_id=call_id, **problem.as_dict())
 
     # --- calls -----------------------------------------------------------------------------------
 
