@@ -11,6 +11,7 @@ from ivr.settings import VerdictSettings
 from ivr.verdict.features import SUBSTANCE, Evidence, Feature
 from ivr.verdict.reasons import CALLEE_SUSPECTED, NO_VIETNAMESE, TOO_LITTLE, reasons
 from ivr.verdict.scorer import Scorer
+from ivr.verdict.scoring import KNOWN_RUNS
 from ivr.verdict.trial import Trial, level_of, suspects
 from ivr.verdict.wording import Piece
 from ivr.verdict.wording_reasons import wording_reasons
@@ -53,7 +54,7 @@ class SequenceJudge:
         pieces = self._scorer.pieces(utterances) if self._scorer is not None else []
         trial = self._suspected(legs, hits, pieces)
         level = level_of(trial.score, self._settings)
-        doubt = self._doubt(words.get(trial.suspect, []), hits, level)
+        doubt = self._doubt(words.get(trial.suspect, []), trial, hits, level)
         found = (*reasons(trial.evidence, hits, trial.deeds), *wording_reasons(trial, pieces))
         if trial.suspect is LegName.CALLEE:
             found = (CALLEE_SUSPECTED, *found)
@@ -90,12 +91,14 @@ class SequenceJudge:
         return called
 
     def _doubt(
-        self, words: Sequence[str], hits: Sequence[PhraseHit], level: Level
+        self, words: Sequence[str], trial: Trial, hits: Sequence[PhraseHit], level: Level
     ) -> Reason | None:
         if level is not Level.NONE:
             return None
         if len(words) < self._settings.min_syllables:
             return TOO_LITTLE
+        if not hits and trial.window is not None and trial.window.known < KNOWN_RUNS:
+            return NO_VIETNAMESE
         marked = sum(not unicodedata.normalize("NFC", word).isascii() for word in words)
         return NO_VIETNAMESE if not hits and marked < MARKED_SHARE * len(words) else None
 

@@ -169,6 +169,11 @@ class Window:
         return total / UNIT
 
     @property
+    def spoken(self) -> int:
+        """Syllables of the suspect."""
+        return self._syllables[Side.CALLER]
+
+    @property
     def known(self) -> int:
         """Distinct runs of the suspect that the model knows."""
         return len(+self._counts[Side.CALLER])

@@ -45,6 +45,7 @@ MANY_GROUPS: Final = 4
 TOLD: Final = 0.8  # from here on it is a story, a rehearsal or a report
 LIVE_CONCEPTS: Final = 2
 KNOWN_RUNS: Final = 10  # a text in another language shares fewer with what the scorer knows
+FILING_SYLLABLES: Final = 30  # of the suspect
 RULES_BOUND: Final = 8.0
 CERTAIN: Final = 4.0  # of the unseen calls above it, 57 of 58 were scams
 
@@ -104,6 +105,12 @@ def may_file(evidence: Evidence, deeds: Deeds | None = None) -> bool:
     return bool(grounds) and bool(presses) and max(presses) >= min(grounds)
 
 
+def may_file_with(window: Window, evidence: Evidence, deeds: Deeds) -> bool:
+    """The same with wording: a few sentences tell too little of it, unless the phrases do."""
+    is_enough = window.spoken >= FILING_SYLLABLES or log_odds(evidence) >= CERTAIN
+    return is_enough and may_file(evidence, deeds)
+
+
 def score(evidence: Evidence, live_threshold: float, filing_threshold: float) -> float:
     """By the rules alone: 0–1, four decimals; held just below a threshold whose gate is closed."""
     value = _share(log_odds(evidence))
@@ -132,7 +139,7 @@ def score_with(
     return _gated(
         value,
         window.known >= KNOWN_RUNS,
-        not handicap and may_file(evidence, deeds),
+        not handicap and may_file_with(window, evidence, deeds),
         live_threshold,
         filing_threshold,
     )

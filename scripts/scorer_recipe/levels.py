@@ -12,16 +12,16 @@ from ivr.settings import VerdictSettings
 from ivr.spotting.sound import spelt_and_sounding
 from ivr.verdict.scorer import Scorer
 from ivr.verdict.scorer_model import ScorerModel
-from ivr.verdict.scoring import KNOWN_RUNS, bounded, log_odds, may_file, rules_share
+from ivr.verdict.scoring import KNOWN_RUNS, bounded, log_odds, may_file_with, rules_share
 from ivr.verdict.trial import Trial
 from ivr.verdict.wording import Piece
 from scorer_recipe.corpus import FIRST_AUTHOR, Example
 from scorer_recipe.fitting import Rows, fit
 
 FILING_PRECISION = 0.985  # a little above what is promised
-LIVE_PRECISION = 0.84
-GROUND_AT = -2.0
-PRESS_AT = -2.0
+LIVE_PRECISION = 0.82
+GROUND_AT = -1.5
+PRESS_AT = -1.5
 UNSET = {
     "version": "",
     "rules_weight": 0.0,
@@ -85,14 +85,16 @@ def course(
         pieces / hits: other words, or phrases, than those of the dialogue.
     """
     trial = Trial(suspect, VerdictSettings(), scorer)
-    assert trial.window is not None
+    window, deeds = trial.window, trial.deeds
+    assert window is not None
+    assert deeds is not None
     heard = hits if hits is not None else example.hits
     steps = [
         (
-            trial.window.log_odds,
+            window.log_odds,
             bounded(log_odds(trial.evidence)),
-            trial.window.known >= KNOWN_RUNS,
-            may_file(trial.evidence, trial.deeds),
+            window.known >= KNOWN_RUNS,
+            may_file_with(window, trial.evidence, deeds),
         )
         for _ in trial.moments(heard, pieces if pieces is not None else example.pieces)
     ]
