@@ -166,7 +166,9 @@ class RecordingServer:
 
     def _malformed(self, message: SipMessage, flow: Flow, status: int, reason: str) -> None:
         self.counters.malformed += 1
-        _log.warning("siprec.malformed", source=flow.source[0], status=status, why=reason)
+        if _is_told(count := self.counters.malformed):  # a flood must not fill the disk with words
+            source = flow.source[0]
+            _log.warning("siprec.malformed", source=source, status=status, why=reason, count=count)
         text = refusal_text(message, flow.source, status, reason)
         # an ACK is never answered, nor is a response, however it is spelt (RFC 3261 section 8.2)
         if text is None or message.method == "ACK" or message.method.startswith("SIP/"):
@@ -277,3 +279,8 @@ def _sources(settings: MirrorSettings) -> AllowedSources:
             why=str(problem),
             remedy='Name networks like "192.0.2.0/24" or single addresses.',
         ) from problem
+
+
+def _is_told(count: int) -> bool:
+    """The first sixteen, then each time the number has doubled."""
+    return count <= 16 or count & (count - 1) == 0
