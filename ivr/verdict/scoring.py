@@ -106,8 +106,9 @@ def may_file(evidence: Evidence, deeds: Deeds | None = None) -> bool:
 
 
 def may_file_with(window: Window, evidence: Evidence, deeds: Deeds) -> bool:
-    """The same with wording: a few sentences tell too little of it, unless the phrases do."""
-    is_enough = window.spoken >= FILING_SYLLABLES or log_odds(evidence) >= CERTAIN
+    """The same with wording: a few sentences tell too little of it, unless the phrases alone
+    would open the gate."""
+    is_enough = window.spoken >= FILING_SYLLABLES or may_file(evidence)
     return is_enough and may_file(evidence, deeds)
 
 

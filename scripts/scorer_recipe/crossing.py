@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ivr.bench.counting import Rate
 from ivr.bench.verdict import wilson
 from ivr.facts.call import LegName
 from ivr.facts.judgement import Level
@@ -145,6 +146,7 @@ def table(found: Sequence[Fold]) -> Iterator[str]:
     yield "| author | judge | filing P | filing R | live P | live R |"
     yield "|---|---|---|---|---|---|"
     totals: dict[str, Score] = {}
+    false: list[str] = []
     for one in found:
         if one.author == FIRST_AUTHOR:
             continue
@@ -161,11 +163,37 @@ def table(found: Sequence[Fold]) -> Iterator[str]:
                 one.misheard, {**alone, "rules_weight": 0.0}
             ),
         }
+        false += [
+            call.example.dialogue.name
+            for call in one.both
+            if not call.example.is_scam and call.filing(own["rules_weight"]) >= own["filing_at"]
+        ]
         for name, row in rows.items():
             totals[name] = totals[name] + row if name in totals else row
             yield f"| {one.author} | {name} | {row.shown()} |"
     for name, row in totals.items():
         yield f"| **all** | {name} | {row.shown()} |"
+    yield ""
+    yield hard_negatives(found, false)
+
+
+def hard_negatives(found: Sequence[Fold], false: Sequence[str]) -> str:
+    """False filings by both judges in calls that were written to be mistaken."""
+    hard = [
+        one
+        for fold in found
+        if fold.author != FIRST_AUTHOR
+        for one in fold.examples
+        if one.dialogue.is_hard and not one.is_scam
+    ]
+    hours = sum(max(piece.end_s for piece in one.pieces) for one in hard) / 3600
+    filed = [one.dialogue.name for one in hard if one.dialogue.name in false]
+    rate, low, high = Rate(len(filed), hours).per(10)
+    return (
+        f"Hard negatives: {len(hard)} calls, {hours:.2f} h; false filings there by both: "
+        f"{len(filed)}, {rate:.0f} per 10 h ({low:.0f}–{high:.0f}). All false filings: "
+        f"{', '.join(false)}."
+    )
 
 
 def curve(examples: Sequence[Example], tell: Tell) -> Iterator[str]:

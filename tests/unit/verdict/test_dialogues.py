@@ -9,7 +9,9 @@ from ivr.errors import InputError
 from ivr.facts.judgement import Label, Level
 from ivr.settings import PROJECT_ROOT
 from ivr.spotting.rulebook import Rulebook
+from ivr.spotting.sound import spelt_and_sounding
 from ivr.spotting.spotter import Spotter
+from ivr.verdict.scorer import Scorer
 
 DIALOGUES = read_dialogues(PROJECT_ROOT / "tests/assets/dialogues-tuning/own.jsonl")
 
@@ -39,6 +41,16 @@ def test_the_table_counts_what_was_judged(spotter: Spotter) -> None:
     assert total.false_filed == 0
     assert "filing precision" in render(outcomes)
     assert all(not one.was_filed for one in mistakes(outcomes))
+
+
+def test_with_the_scorer_nothing_is_filed_falsely_and_little_is_missed(spotter: Spotter) -> None:
+    """It never saw these calls; the rules were made on them."""
+    scorer = Scorer.load(PROJECT_ROOT / "config/scorer/vi.json", spelt_and_sounding)
+    total = count("all", evaluate(DIALOGUES, spotter, scorer=scorer))
+    assert total.false_filed == 0
+    assert total.filed >= 0.8 * total.scams
+    assert total.warned >= 0.9 * total.scams
+    assert total.false_warned <= 0.1 * total.others
 
 
 def test_wilson_interval() -> None:
