@@ -27,9 +27,7 @@ from ivr.recognition.client import Recognition
 from ivr.recovery import recover
 from ivr.reporting import recipients as recipient_table
 from ivr.reporting.compose import compose
-from ivr.reporting.couriers.folder import FolderCourier
-from ivr.reporting.couriers.smtp import SmtpCourier
-from ivr.reporting.couriers.webhook import WebhookCourier
+from ivr.reporting.couriers import chosen
 from ivr.reporting.dispatcher import Dispatcher
 from ivr.reporting.recipients import Recipient
 from ivr.settings import RecognitionSettings, Settings, resolve
@@ -248,14 +246,12 @@ def new_dispatcher(settings: Settings, ledger: Ledger, clock: Clock) -> Dispatch
 
 
 def couriers(settings: Settings, clock: Clock) -> dict[Channel, Courier]:
-    """Each channel's courier; a channel whose courier is not set up is laid out for a person."""
-    folder = FolderCourier(outbox_path(settings), settings.smtp.sender, clock.now)
-    found: dict[Channel, Courier] = dict.fromkeys(Channel, folder)
-    if settings.smtp.host:
-        found[Channel.MAIL] = SmtpCourier(settings.smtp, clock.now)
-    if settings.webhook.secrets_dir is not None:
-        found[Channel.WEBHOOK] = WebhookCourier(settings.webhook, clock.now)
-    return found
+    """Each channel's courier; a channel whose courier is not set up is laid out for a person.
+
+    Raises:
+        SettingsError: a courier is set up that cannot be used.
+    """
+    return chosen.couriers(settings, data_root(settings), outbox_path(settings), clock.now)
 
 
 class composer:  # noqa: N801 - a function with remembered arguments

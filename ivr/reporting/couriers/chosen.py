@@ -1,0 +1,58 @@
+"""Which courier serves which channel in this installation."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from ivr.errors import SettingsError
+from ivr.facts.reports import Channel
+from ivr.ports import Courier
+from ivr.reporting.couriers.folder import FolderCourier
+from ivr.reporting.couriers.smtp import SmtpCourier
+from ivr.reporting.couriers.webhook import WebhookCourier
+from ivr.settings import Settings, SmppSettings
+
+INSTALL = ".venv/bin/python -m pip install --require-hashes -r requirements/couriers.lock"
+REPLIES = "replies.jsonl"
+"""File of the data folder with what the short message centre sent us, word for word."""
+
+
+def couriers(
+    settings: Settings, root: Path, outbox: Path, now: Callable[[], datetime]
+) -> dict[Channel, Courier]:
+    """A channel whose courier is not set up is laid out for a person.
+
+    Args:
+        root: the data folder.
+        outbox: folder of what is laid out.
+
+    Raises:
+        SettingsError: a courier is set up that cannot be used; says which and why.
+    """
+    folder = FolderCourier(outbox, settings.smtp.sender, now)
+    found: dict[Channel, Courier] = dict.fromkeys(Channel, folder)
+    if settings.smtp.host:
+        found[Channel.MAIL] = SmtpCourier(settings.smtp, now)
+    if settings.webhook.secrets_dir is not None:
+        found[Channel.WEBHOOK] = WebhookCourier(settings.webhook, now)
+    if settings.smpp.host:
+        found[Channel.SMS] = _smpp(settings.smpp, root / REPLIES, now)
+    return found
+
+
+def _smpp(settings: SmppSettings, replies: Path, now: Callable[[], datetime]) -> Courier:
+    try:
+        from ivr.reporting.couriers.replies import ReplyFile
+        from ivr.reporting.couriers.smpp import SmppCourier
+    except ModuleNotFoundError as problem:
+        raise not_installed("[smpp] host", problem) from problem
+    return SmppCourier(settings, ReplyFile(replies, now).keep)
+
+
+def not_installed(setting: str, problem: ModuleNotFoundError) -> SettingsError:
+    """The library of an optional courier is missing."""
+    return SettingsError(
+        "A courier is set up whose library is not installed.",
+        why=f"{setting} is set; {problem}",
+        remedy=f"`{INSTALL}`, or take the setting back.",
+    )
