@@ -12,6 +12,8 @@ from ivr.siprec.request import Request
 
 MAX_TRANSACTIONS: Final = 4096
 """Kept at once; the oldest that is answered goes first."""
+LOOKED_THROUGH: Final = 64
+"""Places looked through for one that may go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Transactions:
         self.timing = timing
         self._server: OrderedDict[tuple[str, ...], ServerTransaction] = OrderedDict()
         self._origins: set[tuple[str, ...]] = set()
+        self._invites: dict[tuple[str, ...], ServerTransaction] = {}
         self._client: dict[str, asyncio.Future[SipMessage]] = {}
         self.repeated = 0
 
@@ -136,16 +139,7 @@ class Transactions:
         by_branch = self._server.get((*request.transaction[:-1], "INVITE"))
         if by_branch is not None:
             return by_branch
-        for known in reversed(self._server.values()):
-            invite = known.request
-            if (
-                invite.method == "INVITE"
-                and invite.call_id == request.call_id
-                and invite.cseq == request.cseq
-                and invite.from_tag == request.from_tag
-            ):
-                return known
-        return None
+        return self._invites.get(_call(request))
 
     def is_merged(self, request: Request) -> bool:
         """The same request came another way before (RFC 3261 section 8.2.2.2)."""
@@ -160,14 +154,20 @@ class Transactions:
         self._server[key] = transaction
         if not request.to_tag:
             self._origins.add(_origin(request))
+        if request.method == "INVITE":
+            self._invites[_call(request)] = transaction
         asyncio.get_running_loop().call_later(2 * self.timing.lifetime_s, self._forget, key)
         return transaction
 
     def _make_room(self) -> bool:
-        for key, known in list(self._server.items()):
+        """Forget the oldest that is done with; those that are not go behind the others, so that
+        nobody makes every request of a flood cost a walk through all of them."""
+        for _ in range(LOOKED_THROUGH):
+            key, known = next(iter(self._server.items()))
             if known.is_answered and not known.waits_for_ack:
                 self._forget(key)
                 return True
+            self._server.move_to_end(key)
         return False
 
     def _forget(self, key: tuple[str, ...]) -> None:
@@ -175,6 +175,8 @@ class Transactions:
         if known is not None:
             known.acknowledge()
             self._origins.discard(_origin(known.request))
+            if self._invites.get(_call(known.request)) is known:
+                del self._invites[_call(known.request)]
 
     async def ask(self, data: bytes, branch: str, flow: Flow) -> SipMessage | None:
         """Send a request of ours, again and again over UDP, until its final response comes; None
@@ -210,8 +212,14 @@ class Transactions:
             known.acknowledge()
         self._server.clear()
         self._origins.clear()
+        self._invites.clear()
 
 
 def _origin(request: Request) -> tuple[str, ...]:
     """What a request has in common with itself on another way."""
     return (request.call_id, request.from_tag, str(request.cseq), request.method)
+
+
+def _call(request: Request) -> tuple[str, ...]:
+    """What a CANCEL has in common with its INVITE when a proxy changed the branch."""
+    return (request.call_id, request.from_tag, str(request.cseq))
