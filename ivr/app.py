@@ -322,6 +322,7 @@ async def watched(house: House, pool: WorkerPool, heartbeat: Heartbeat) -> Async
     with exposed(told, settings.metrics) as address:
         async with listening(data_root(settings), control.handle):
             house.capacity.is_starting = True  # until `serve` has sealed what was left
+            await house.capacity.measure()
             watch.look()
             looking = asyncio.create_task(watch.look_for_ever(), name="watch")
             try:

@@ -71,6 +71,7 @@ async def test_status_health_and_metrics_of_a_house_at_rest(house: WatchedServe)
     told = await house.becomes(lambda told: told["takes_calls"])
     assert told["refusal"] is None
     assert (told["slots"], told["restarts"]) == (4, 0)
+    assert not [line for line in house.lines if '"alarm"' in line], "a false alarm at the start"
     assert stat.S_IMODE((house.data / "control.sock").stat().st_mode) == 0o600
     assert await house.get("/healthz") == (200, (await house.get("/healthz"))[1])
     assert (await house.get("/readyz"))[0] == 200
