@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ivr.errors import IvrError
+from ivr.evidence.bag_check import bagged_case, check_bag, is_bag
 from ivr.evidence.layout import DERIVED, WIRE
 from ivr.evidence.signer import public_path
 from ivr.evidence.verify import Step, verify_case
@@ -25,9 +26,15 @@ def prove_files(path: Path, key: Path | None, site_log: Path | None) -> tuple[St
     recording is made again from the wire log and compared sample by sample.
 
     Args:
+        path: a case folder, or a court folder (BagIt) around one: the bag's steps come first.
         key: the public key (PEM) the site is known by, if known.
         site_log: the site's log of seals, if at hand.
     """
+    if is_bag(path):
+        of_bag = check_bag(path)
+        case = bagged_case(path)
+        of_case = prove_files(case, key, site_log) if case else ()
+        return tuple(step._replace(n=n) for n, step in enumerate((*of_bag, *of_case), 1))
     steps = list(verify_case(path, key, site_log))
     if (path / WIRE).exists():
         steps.append(_decode_again(path, len(steps) + 1))

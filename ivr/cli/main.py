@@ -11,6 +11,7 @@ from ivr.cli.context import CommandContext
 from ivr.cli.control import drain, status, undrain
 from ivr.cli.demo import demo
 from ivr.cli.doctor import doctor
+from ivr.cli.export import export
 from ivr.cli.output import fail
 from ivr.cli.proof import recover, verify
 from ivr.cli.screen import assess, screen
@@ -32,6 +33,7 @@ app.command()(undrain)
 app.command()(screen)
 app.command()(assess)
 app.command()(verify)
+app.command()(export)
 app.command()(recover)
 app.command()(doctor)
 app.add_typer(cases.app, name="cases")

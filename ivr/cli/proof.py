@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def verify(
     ctx: typer.Context,
-    paths: list[Path] = typer.Argument(help="Case folders, wherever they were copied to."),
+    paths: list[Path] = typer.Argument(
+        help="Case folders, or court folders of `ivr export`, wherever they lie."
+    ),
     key: Path | None = typer.Option(
         None, "--key", help="Public key (PEM) of the site; default: this installation's, if any."
     ),
