@@ -1,6 +1,7 @@
 """An alarm is told once, and taken back once; in words, without personal data."""
 
 import json
+import re
 
 import pytest
 
@@ -69,3 +70,12 @@ def test_every_alarm_stands_in_the_page_for_three_in_the_morning(code):
 def test_every_metric_stands_in_the_page_for_three_in_the_morning():
     for family in Metrics().registry.collect():
         assert f"| `{family.name}" in PAGE, family.name
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are():
+    known = {family.name for family in Metrics().registry.collect()}
+    board = json.loads((PROJECT_ROOT / "config/grafana/ivr.json").read_text(encoding="utf-8"))
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            for name in re.findall(r"ivr_\w+", target["expr"]):
+                assert re.sub(r"_(total|bucket)$", "", name) in known, name
