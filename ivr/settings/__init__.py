@@ -12,7 +12,7 @@ from ivr.settings.calls import (
     SipSettings,
     Subscriber,
 )
-from ivr.settings.couriers import SmppSettings, WebhookSettings
+from ivr.settings.couriers import ModemSettings, SmppSettings, WebhookSettings
 from ivr.settings.filing import (
     EvidenceSettings,
     LogSettings,
@@ -37,6 +37,7 @@ __all__ = [
     "MediaSettings",
     "MetricsSettings",
     "MirrorSettings",
+    "ModemSettings",
     "RecognitionSettings",
     "RegistrationSettings",
     "ReportingSettings",

@@ -64,3 +64,18 @@ class SmppSettings(Section):
     receipt_wait_s: float = Field(
         default=10.0, ge=0, description="How long a delivery receipt is waited for."
     )
+
+
+class ModemSettings(Section):
+    device: Path | None = Field(
+        default=None,
+        description="GSM modem with the subscriber's SIM, /dev/ttyUSB0; none: no modem.",
+    )
+    connection: str = Field(default="at115200", description="Gammu's name of the connection.")
+    model: str = Field(default="", description="Gammu's name of the model; empty: found out.")
+    home_only: bool = Field(
+        default=True, description="Send only in the SIM's own network: short codes are known there."
+    )
+    timeout_s: float = Field(
+        default=25.0, gt=0, description="Longest wait for the modem to open, and to send."
+    )

@@ -15,7 +15,7 @@ from ivr.settings.calls import (
     SipSettings,
     Subscriber,
 )
-from ivr.settings.couriers import SmppSettings, WebhookSettings
+from ivr.settings.couriers import ModemSettings, SmppSettings, WebhookSettings
 from ivr.settings.filing import (
     EvidenceSettings,
     LogSettings,
@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     verdict: VerdictSettings = VerdictSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     smtp: SmtpSettings = SmtpSettings()
+    modem: ModemSettings = ModemSettings()
     smpp: SmppSettings = SmppSettings()
     webhook: WebhookSettings = WebhookSettings()
     reporting: ReportingSettings = ReportingSettings()

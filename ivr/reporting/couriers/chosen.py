@@ -10,7 +10,7 @@ from ivr.ports import Courier
 from ivr.reporting.couriers.folder import FolderCourier
 from ivr.reporting.couriers.smtp import SmtpCourier
 from ivr.reporting.couriers.webhook import WebhookCourier
-from ivr.settings import Settings, SmppSettings
+from ivr.settings import ModemSettings, Settings, SmppSettings
 
 INSTALL = ".venv/bin/python -m pip install --require-hashes -r requirements/couriers.lock"
 REPLIES = "replies.jsonl"
@@ -35,6 +35,14 @@ def couriers(
         found[Channel.MAIL] = SmtpCourier(settings.smtp, now)
     if settings.webhook.secrets_dir is not None:
         found[Channel.WEBHOOK] = WebhookCourier(settings.webhook, now)
+    if settings.smpp.host and settings.modem.device is not None:
+        raise SettingsError(
+            "Two ways to send short messages are set up.",
+            why="[smpp] host and [modem] device are both set",
+            remedy="Take one of them back.",
+        )
+    if settings.modem.device is not None:
+        found[Channel.SMS] = _modem(settings.modem)
     if settings.smpp.host:
         found[Channel.SMS] = _smpp(settings.smpp, root / REPLIES, now)
     return found
@@ -47,6 +55,20 @@ def _smpp(settings: SmppSettings, replies: Path, now: Callable[[], datetime]) ->
     except ModuleNotFoundError as problem:
         raise not_installed("[smpp] host", problem) from problem
     return SmppCourier(settings, ReplyFile(replies, now).keep)
+
+
+def _modem(settings: ModemSettings) -> Courier:
+    try:
+        from ivr.reporting.couriers.modem import ModemCourier
+    except ModuleNotFoundError as problem:
+        raise not_installed("[modem] device", problem) from problem
+    if settings.connection == "none" or settings.model == "dummy":
+        raise SettingsError(
+            "Messages would be called sent that nobody gets.",
+            why="[modem] names Gammu's dummy device, which takes everything and sends nothing",
+            remedy='Name the real connection, such as connection = "at115200".',
+        )
+    return ModemCourier(settings)
 
 
 def not_installed(setting: str, problem: ModuleNotFoundError) -> SettingsError:
