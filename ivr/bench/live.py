@@ -7,7 +7,6 @@ alone (agent, SIP workers, recognisers), read from the kernel's counters.
 
 import asyncio
 import json
-import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 import soundfile
 
 from ivr.app import open_house, serve
+from ivr.bench.processes import cpu_seconds
 from ivr.board import Watcher
 from ivr.casefile import SealedCase, read_case
 from ivr.clock import SystemClock
@@ -32,7 +32,6 @@ AUDIO = PROJECT_ROOT / "ivr/demo/audio/scam-vi.flac"
 ACCESS = "bench"
 NEAR_S = 2.0  # a provisional hit's times may be so far from the final ones
 LONGEST_S = 600.0
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ async def measure_live(calls: int) -> LiveFigures:
         IvrError: a part could not start.
     """
     with tempfile.TemporaryDirectory(prefix="ivr-bench-") as folder:
-        settings = _settings(Path(folder), calls)
+        settings = house_settings(Path(folder), calls)
         async with open_house(settings) as house, WorkerPool(settings.sip, SystemClock()) as pool:
             until = asyncio.Event()
             serving = asyncio.create_task(serve(house, pool, until))
@@ -81,7 +80,7 @@ async def measure_live(calls: int) -> LiveFigures:
                 await serving
 
 
-def _settings(folder: Path, calls: int) -> Settings:
+def house_settings(folder: Path, calls: int) -> Settings:
     recipients = folder / "recipients.toml"
     recipients.write_text("", encoding="utf-8")
     return Settings(
@@ -100,7 +99,7 @@ async def _run(calls: int, house: House, pool: WorkerPool, folder: Path) -> Live
     talk_s = len(samples) / rate_hz
     seen: list[tuple[float, str, PhraseHit]] = []
     with house.board.watch() as board:
-        watching = asyncio.create_task(_watch(board, seen, calls))
+        watching = asyncio.create_task(watch_hits(board, seen, calls))
         before = cpu_seconds(pool.pids)
         callers = [await _start_caller(pool, n, wav) for n in range(calls)]
         for caller in callers:
@@ -108,7 +107,7 @@ async def _run(calls: int, house: House, pool: WorkerPool, folder: Path) -> Live
         after = cpu_seconds(pool.pids)
         sealed = await watching
     cases = [await asyncio.to_thread(read_case, path) for path in sealed]
-    delays = sorted(delay for case in cases for delay in _delays(case, seen))
+    delays = sorted(delay for case in cases for delay in delays_of(case, seen))
     used = {part: after[part] - before[part] for part in after}
     per_call = {part: round(seconds / calls / talk_s, 4) for part, seconds in used.items()}
     return LiveFigures(
@@ -116,8 +115,8 @@ async def _run(calls: int, house: House, pool: WorkerPool, folder: Path) -> Live
         sealed=len(cases),
         talk_s=round(talk_s, 2),
         hits=len(delays),
-        delay_median_s=_quantile(delays, 0.5),
-        delay_p95_s=_quantile(delays, 0.95),
+        delay_median_s=quantile(delays, 0.5),
+        delay_p95_s=quantile(delays, 0.95),
         lost_packets=sum(_lost(case) for case in cases),
         unheard_s=round(sum(case.recognition.unheard_s for case in cases), 2),
         cpu_per_call=round(sum(per_call.values()), 4),
@@ -125,7 +124,7 @@ async def _run(calls: int, house: House, pool: WorkerPool, folder: Path) -> Live
     )
 
 
-async def _watch(
+async def watch_hits(
     board: Watcher, seen: list[tuple[float, str, PhraseHit]], calls: int
 ) -> list[Path]:
     """Note every hit with the moment it was shown; ends when every call is sealed."""
@@ -146,7 +145,7 @@ async def _start_caller(pool: WorkerPool, n: int, wav: Path) -> asyncio.subproce
     return await start_caller(uri, "--from", f"09876{n:05d}", "--wav", str(wav), "--linger", "1.5")
 
 
-def _delays(case: SealedCase, seen: list[tuple[float, str, PhraseHit]]) -> list[float]:
+def delays_of(case: SealedCase, seen: list[tuple[float, str, PhraseHit]]) -> list[float]:
     """One delay for each final hit: the first time its concept was shown about there."""
     manifest: dict[str, Any] = json.loads((case.sealed.path / "manifest.json").read_bytes())
     first = datetime.fromisoformat(manifest["wire"]["first_packet_at"]).timestamp()
@@ -172,36 +171,7 @@ def _lost(case: SealedCase) -> int:
     return sum(leg["stats"]["lost"] for leg in manifest["legs"])
 
 
-def _quantile(ordered: list[float], share: float) -> float | None:
+def quantile(ordered: list[float], share: float) -> float | None:
     if not ordered:
         return None
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
-
-
-def cpu_seconds(sip_pids: tuple[int, ...]) -> dict[str, float]:
-    """Processor seconds so far of this process (agent), its SIP workers, and its recognisers."""
-    parents: dict[int, int] = {}
-    used: dict[int, float] = {}
-    names: dict[int, str] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            names[int(entry.name)] = (entry / "cmdline").read_text()
-        except OSError:  # it ended while we looked
-            continue
-        parents[int(entry.name)] = int(fields[1])
-        used[int(entry.name)] = (int(fields[11]) + int(fields[12])) / _TICKS
-    own = os.getpid()
-    parts = {"agent": used[own], "sip": 0.0, "recognition": 0.0}
-    for pid in parents:
-        if pid in sip_pids:
-            parts["sip"] += used[pid]
-        elif "ivr.recognition.host" in names[pid] and _descends(pid, own, parents):
-            parts["recognition"] += used[pid]
-    return parts
-
-
-def _descends(pid: int, ancestor: int, parents: dict[int, int]) -> bool:
-    while pid in parents and pid != ancestor:
-        pid = parents[pid]
-    return pid == ancestor

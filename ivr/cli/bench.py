@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import typer
 
@@ -16,6 +17,8 @@ from ivr.cli.output import (
     run,
 )
 from ivr.settings import PROJECT_ROOT, resolve
+
+CallsMode = Literal["record", "recognise", "mirror"]
 
 app = typer.Typer(no_args_is_help=True, help="Measure this machine; the documents quote these.")
 
@@ -36,6 +39,37 @@ def live(
         else:
             for name, value in figures.items():
                 console.print(f"{name:>16}: {value}", markup=False)
+
+
+@app.command()
+def calls(
+    steps: list[int] = typer.Argument([4, 8, 16], help="Numbers of calls at once, in turn."),
+    mode: CallsMode = typer.Option("record", "--mode", help="What is done with the calls."),
+    seconds: float = typer.Option(30.0, "--seconds", min=1, help="How long all of them talk."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Real SIP and RTP from a process of its own, more calls with each step until something breaks:
+    losses, drift, processor time and memory by process, delay of hits; says what broke first.
+    Mode mirror prints one object for each number of SIPREC calls of two streams.
+    """
+    from ivr.bench import mirror
+    from ivr.bench.calls import Mode, measure_calls
+    from ivr.bench.calls_table import render
+
+    if mode == "mirror":
+        for count in steps:
+            print_json(run(mirror.run(count, seconds)))
+        return
+    rows = []
+    for count in steps:
+        progress.print(f"{count} calls at once…")
+        rows.append(run(measure_calls(count, Mode(mode), seconds)))
+        if as_json:
+            print_json(asdict(rows[-1]))
+        if rows[-1].broke:
+            break
+    if not as_json:
+        console.print(render(rows), markup=False)
 
 
 @app.command()
