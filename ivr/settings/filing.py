@@ -28,6 +28,14 @@ class SmtpSettings(Section):
         default=None, description="Certificates (PEM) to trust besides the system's."
     )
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one delivery.")
+    dkim_key_file: Path | None = Field(
+        default=None, description="RSA key (PEM) to sign mail with; none: the mail server signs."
+    )
+    dkim_selector: str = Field(
+        default="ivr",
+        pattern=r"^[A-Za-z0-9.-]+$",
+        description="Its public half is in the DNS at <selector>._domainkey.<sender domain>.",
+    )
 
 
 class ReportingSettings(Section):

@@ -8,9 +8,9 @@ from ivr.errors import SettingsError
 from ivr.facts.reports import Channel
 from ivr.ports import Courier
 from ivr.reporting.couriers.folder import FolderCourier
-from ivr.reporting.couriers.smtp import SmtpCourier
+from ivr.reporting.couriers.smtp import Signer, SmtpCourier
 from ivr.reporting.couriers.webhook import WebhookCourier
-from ivr.settings import ModemSettings, Settings, SmppSettings
+from ivr.settings import ModemSettings, Settings, SmppSettings, SmtpSettings
 
 INSTALL = ".venv/bin/python -m pip install --require-hashes -r requirements/couriers.lock"
 REPLIES = "replies.jsonl"
@@ -32,7 +32,7 @@ def couriers(
     folder = FolderCourier(outbox, settings.smtp.sender, now)
     found: dict[Channel, Courier] = dict.fromkeys(Channel, folder)
     if settings.smtp.host:
-        found[Channel.MAIL] = SmtpCourier(settings.smtp, now)
+        found[Channel.MAIL] = SmtpCourier(settings.smtp, now, _signer(settings.smtp))
     if settings.webhook.secrets_dir is not None:
         found[Channel.WEBHOOK] = WebhookCourier(settings.webhook, now)
     if settings.smpp.host and settings.modem.device is not None:
@@ -46,6 +46,17 @@ def couriers(
     if settings.smpp.host:
         found[Channel.SMS] = _smpp(settings.smpp, root / REPLIES, now)
     return found
+
+
+def _signer(settings: SmtpSettings) -> Signer | None:
+    if settings.dkim_key_file is None:
+        return None
+    try:
+        from ivr.reporting.couriers.dkim_signer import DkimSigner
+    except ModuleNotFoundError as problem:
+        raise not_installed("[smtp] dkim_key_file", problem) from problem
+    domain = settings.sender.rpartition("@")[2]
+    return DkimSigner(domain, settings.dkim_selector, settings.dkim_key_file)
 
 
 def _smpp(settings: SmppSettings, replies: Path, now: Callable[[], datetime]) -> Courier:

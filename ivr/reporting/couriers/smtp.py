@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Protocol
 
 import aiosmtplib
 
@@ -31,17 +32,26 @@ _ABOUT_THE_REPORT = (
 )
 
 
+class Signer(Protocol):
+    """Puts a signature in front of a message."""
+
+    def signed(self, content: bytes) -> bytes: ...
+
+
 class SmtpCourier:
     """One connection a report; no state between reports."""
 
     is_repeatable = False
     settles_as = DeliveryState.SENT
 
-    def __init__(self, settings: SmtpSettings, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: SmtpSettings, now: Callable[[], datetime], signer: Signer | None = None
+    ) -> None:
         """
         Args:
             settings: ``host`` must be set.
             now: for the Date header.
+            signer: signs each message; None: it goes as it is.
 
         Raises:
             SettingsError: no host, an unencrypted one elsewhere, or certificates that cannot
@@ -56,6 +66,7 @@ class SmtpCourier:
             )
         self._settings = settings
         self._now = now
+        self._signer = signer
         self._tls = _tls_context(settings)
 
     async def deliver(self, report: Report, case_path: Path, commit: Commit) -> str:
@@ -66,6 +77,7 @@ class SmtpCourier:
         """
         sender = self._settings.sender
         message = await asyncio.to_thread(build_message, report, case_path, sender, self._now())
+        content = await asyncio.to_thread(self._content, message)
         is_committed = False
 
         async def committed() -> None:
@@ -76,7 +88,7 @@ class SmtpCourier:
         client = self._client()
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                reply = await self._converse(client, report.address, message, committed)
+                reply = await self._converse(client, report.address, content, committed)
         except aiosmtplib.SMTPAuthenticationError as problem:
             raise _login_refused(problem) from problem
         except aiosmtplib.SMTPResponseException as problem:
@@ -88,6 +100,10 @@ class SmtpCourier:
             return reply
         finally:
             client.close()
+
+    def _content(self, message: EmailMessage) -> bytes:
+        content = message.as_bytes()
+        return content if self._signer is None else self._signer.signed(content)
 
     def _client(self) -> aiosmtplib.SMTP:
         settings = self._settings
@@ -101,9 +117,8 @@ class SmtpCourier:
         )
 
     async def _converse(
-        self, client: aiosmtplib.SMTP, address: str, message: EmailMessage, commit: Commit
+        self, client: aiosmtplib.SMTP, address: str, content: bytes, commit: Commit
     ) -> str:
-        content = message.as_bytes()
         settings = self._settings
         await client.connect()
         if client.is_ehlo_or_helo_needed:
