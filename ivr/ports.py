@@ -4,15 +4,16 @@ Channel order of a call (see docs/architecture.md): Line → Door → Ear → Li
 Vault → Ledger → Courier.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from ivr.facts.audio import AudioFrame, LegStats, WireLog
 from ivr.facts.call import CallClosed, CallOpened, Dtmf, Identity, LegName, MediaAgreed, Pickup
 from ivr.facts.judgement import PhraseHit, Verdict
-from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Report
+from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Quota, Report
 from ivr.facts.speech import MissedSpan, Utterance
 
 FrameSink = Callable[[AudioFrame], None]
@@ -247,6 +248,9 @@ class Courier(Protocol):
         """
 
 
+NO_QUOTAS: Mapping[Channel, Quota] = MappingProxyType({})
+
+
 class Outbox(Protocol):
     """Reports waiting to be delivered; the database is the truth. Raises StorageError."""
 
@@ -257,8 +261,10 @@ class Outbox(Protocol):
         lease_s: float,
         channels: Collection[Channel],
         repeatable: Collection[Channel],
+        quotas: Mapping[Channel, Quota] = NO_QUOTAS,
     ) -> Lease | None:
-        """The next report that is due, marked ``SENDING`` before anybody acts on it."""
+        """The next report that is due, marked ``SENDING`` before anybody acts on it; what exceeds
+        a quota is put off."""
 
     async def commit(self, lease: Lease, now: datetime) -> bool:
         """Note that the step that cannot be taken back comes now; False: the lease was lost."""

@@ -151,3 +151,20 @@ class Lease:
     attempt: int
     tries: int
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much one recipient may get of a channel in a day.
+
+    Args:
+        a_day: reports to one recipient.
+        a_number: reports to one recipient about the same calling number; None: no limit.
+        since: when this day began.
+        until: when what exceeds it may go.
+    """
+
+    a_day: int
+    a_number: int | None
+    since: datetime
+    until: datetime

@@ -9,12 +9,13 @@ import os
 import random
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ivr.clock import Clock
 from ivr.errors import DeliveryError, IvrError, StorageError
-from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease
+from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Quota
 from ivr.ports import Courier, Outbox
+from ivr.reporting.case_words import VIETNAM
 from ivr.settings import ReportingSettings
 from ivr.telemetry import logger
 
@@ -39,6 +40,26 @@ def wait_s(tries: int, settings: ReportingSettings, fraction: float) -> float:
     # Beyond 2^32 the longest wait has long been reached; a larger power would overflow.
     doubled = settings.retry_first_s * 2.0 ** min(tries - 1, 32)
     return min(doubled, settings.retry_longest_s) * (0.5 + 0.5 * fraction)
+
+
+def quotas(
+    couriers: Mapping[Channel, Courier], settings: ReportingSettings, now: datetime
+) -> dict[Channel, Quota]:
+    """The limits of this day in Vietnam, for channels that send; what is laid out for a person is
+    not limited."""
+    local = now.astimezone(VIETNAM)
+    since = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    until = since + timedelta(days=1)
+    return {
+        channel: Quota(
+            settings.most_a_day,
+            settings.sms_a_number_a_day if channel is Channel.SMS else None,
+            since,
+            until,
+        )
+        for channel, courier in couriers.items()
+        if courier.settles_as is DeliveryState.SENT
+    }
 
 
 class Dispatcher:
@@ -120,12 +141,14 @@ class Dispatcher:
             await self._handle(lease)
 
     async def _lease(self) -> Lease | None:
+        now = self._clock.now()
         return await self._outbox.lease(
             self._holder,
-            self._clock.now(),
+            now,
             self._settings.lease_s,
             self._couriers.keys(),
             self._repeatable,
+            quotas(self._couriers, self._settings, now),
         )
 
     async def _wait_for_work(self) -> None:

@@ -70,6 +70,12 @@ class ReportingSettings(Section):
     verified_max_age_days: int = Field(
         default=180, ge=1, description="Older verification of a recipient: nothing is sent there."
     )
+    most_a_day: int = Field(
+        default=500, ge=1, description="Reports sent to one recipient in a day; the rest waits."
+    )
+    sms_a_number_a_day: int = Field(
+        default=1, ge=1, description="Messages sent about one calling number in a day."
+    )
     attachments_max_mb: float = Field(
         default=15.0, gt=0, description="Recordings beyond this stay out of a mail and are listed."
     )

@@ -7,15 +7,17 @@ the ledger knows which of three things is true: nothing was handed over (try aga
 when the channel cannot take the same report twice.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease
+from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Quota
+from ivr.ports import NO_QUOTAS
 from ivr.storage.engine import Database
+from ivr.storage.quota import is_held_back
 from ivr.storage.rows import to_delivery, to_lease
 from ivr.storage.schema import attempts, cases, reports
 
@@ -38,6 +40,7 @@ class ReportOutbox:
         lease_s: float,
         channels: Collection[Channel],
         repeatable: Collection[Channel],
+        quotas: Mapping[Channel, Quota] = NO_QUOTAS,
     ) -> Lease | None:
         """Take the report that has been due longest; leases that ran out are settled first.
 
@@ -46,24 +49,16 @@ class ReportOutbox:
             lease_s: seconds the holder may keep it.
             channels: what the holder can deliver.
             repeatable: channels on which a second delivery has no second effect.
+            quotas: limits of the day; a report beyond them is put off, and the next one looked at.
         """
         names = [channel.value for channel in channels]
         async with self._database.writing("lease a report") as connection:
             await _settle_expired(connection, now)
-            row = (
-                await connection.execute(
-                    sa.select(reports, cases.c.path)
-                    .join(cases)
-                    .where(
-                        reports.c.state.in_(_WAITING),
-                        reports.c.channel.in_(names),
-                        reports.c.not_before_at <= now,
-                    )
-                    .order_by(reports.c.not_before_at, reports.c.report_id)
-                    .limit(1)
-                    .with_for_update(skip_locked=True, of=reports)
-                )
-            ).one_or_none()
+            row = await _next(connection, names, now)
+            while row is not None and (quota := quotas.get(Channel(row.channel))) is not None:
+                if not await is_held_back(connection, row, quota, now):
+                    break
+                row = await _next(connection, names, now)
             if row is None:
                 return None
             lease = to_lease(row, holder, now + timedelta(seconds=lease_s))
@@ -158,6 +153,25 @@ class ReportOutbox:
         async with self._database.reading("look for due reports") as connection:
             moments = [await connection.scalar(waiting), await connection.scalar(leased)]
         return min((moment for moment in moments if moment is not None), default=None)
+
+
+async def _next(
+    connection: AsyncConnection, channels: Collection[str], now: datetime
+) -> sa.Row[Any] | None:
+    """The report that has been due longest, with its case's path and caller."""
+    query = (
+        sa.select(reports, cases.c.path, cases.c.caller)
+        .join(cases)
+        .where(
+            reports.c.state.in_(_WAITING),
+            reports.c.channel.in_(channels),
+            reports.c.not_before_at <= now,
+        )
+        .order_by(reports.c.not_before_at, reports.c.report_id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=reports)
+    )
+    return (await connection.execute(query)).one_or_none()
 
 
 def _attempt(lease: Lease) -> sa.Update:
