@@ -15,6 +15,7 @@ from ivr.app import (
     VIETNAM,
     check_codes,
     check_words,
+    couriers,
     data_root,
     key_path,
     load_voices,
@@ -30,6 +31,7 @@ from ivr.evidence.site_log import SiteLog
 from ivr.facts.reports import DeliveryState
 from ivr.recognition import engines, viet_asr_engine
 from ivr.reporting import recipients
+from ivr.reporting.couriers.readiness import obstacles
 from ivr.settings import Settings, resolve
 from ivr.spotting.rulebook import Rulebook
 
@@ -278,6 +280,21 @@ def _mail(settings: Settings) -> Check:
         return Check("mail", Level.FAILED, detail, remedy)
 
 
+def _couriers(settings: Settings) -> Check:
+    """Other ways out than mail; what is set up wrongly raises, and is told like every mistake."""
+    chosen = couriers(settings, SystemClock())
+    found = obstacles(settings, recipients.load(resolve(settings.reporting.recipients)))
+    if found:
+        remedy = "Compare with docs/couriers.md; until then reports wait."
+        return Check("couriers", Level.FAILED, "; ".join(found), remedy)
+    named = {
+        channel: type(courier).__name__.removesuffix("Courier").lower()
+        for channel, courier in chosen.items()
+    }
+    detail = ", ".join(f"{channel} by {name}" for channel, name in named.items())
+    return Check("couriers", Level.OK, detail)
+
+
 def _clock(_: Settings) -> Check:
     """Whether something keeps the clock right: a case states its times from it."""
     if Path("/run/systemd/timesync/synchronized").exists():
@@ -305,5 +322,6 @@ PROBES: tuple[Probe, ...] = (
     _ledger,
     _recipients,
     _mail,
+    _couriers,
     _clock,
 )
