@@ -15,6 +15,7 @@ reads a description of its own with them before it is used.
 
 import ctypes
 from collections import OrderedDict
+from collections.abc import Callable
 
 from ivr.errors import TelephonyError
 from ivr.telephony.pj_gate import Module, OnRx, PjStr
@@ -78,6 +79,11 @@ _IP4, _IP6 = ctypes.create_string_buffer(b"IP4"), ctypes.create_string_buffer(b"
 class HiddenMedia:
     """The module and its memory of what it replaced. Lives as long as the process.
 
+    ``is_settled``: whether no call is between its INVITE and its ACK. An UPDATE in between that
+    offers more streams than the INVITE is a failed assertion in pjsua, before any callback could
+    refuse it; so one that offers several is dropped then. It comes again (RFC 3261 section
+    17.1.2.1: after half a second, for 32 s), and after the ACK pjsua takes it.
+
     Raises:
         TelephonyError: the library lays out its descriptions in another way.
     """
@@ -95,6 +101,7 @@ class HiddenMedia:
         self._real: OrderedDict[str, Address] = OrderedDict()
         self._buffers: OrderedDict[str, ctypes.Array[ctypes.c_char]] = OrderedDict()
         self._count = 0
+        self.is_settled: Callable[[], bool] = lambda: True
         self._check_layout()
         self._callback = OnRx(self._on_rx)
         self._module = Module(
@@ -120,12 +127,15 @@ class HiddenMedia:
         return self._real.get(shown[0], shown)
 
     def _on_rx(self, rdata: int) -> int:
-        """Always 0: the message goes on to pjsua."""
+        """0: the message goes on to pjsua; 1: it is dropped."""
         info = self._library.pjsip_rx_data_get_info(rdata)
         if info.startswith(_WITH_SDP):
             found = self._library.pjsip_rdata_get_sdp_info(rdata)
             session = pointer(found + _SDP_IN_INFO) if found else 0
             if session:
+                is_update = info.startswith(b"Request msg UPDATE/")
+                if is_update and len(streams(session)) > 1 and not self.is_settled():
+                    return 1
                 self._hide(session)
         return 0
 

@@ -72,6 +72,11 @@ class Switchboard:
         """Whether no call is alive, being set up or being buried."""
         return not self._calls and not self._arrived and not self._gate.calls
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no call is between its INVITE and its ACK."""
+        return not self._arrived and all(call.confirmed_ns for call in self._calls.values())
+
     def log(self, event: str, detail: str) -> None:
         self._emit({"type": "log", "event": event, "detail": detail})
 

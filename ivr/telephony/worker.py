@@ -56,6 +56,7 @@ class Worker:
         if self._six is not None:
             self._six.register()
         self._calls = Switchboard(config, self._gate, hidden, self._emit, own, stand_in)
+        hidden.is_settled = lambda: self._calls.is_settled
         if not self._gate.register():
             self._calls.log("gate not registered: a full worker answers 486", "")
         try:

@@ -298,3 +298,26 @@ async def test_an_update_before_the_answer_is_refused_and_the_call_goes_on(
         await facts.until(lambda it: len(it.media) == 1)
         assert facts.media[0].remote == ("127.0.0.1", caller.rtp_port)
         await line.hang_up("done")
+
+
+async def test_an_update_with_more_streams_before_the_ack_waits_for_it(
+    pool: WorkerPool, desk: Desk, door: UdpDoor
+) -> None:
+    """Taken at once, it is a failed assertion in the library; the fuzzer found it."""
+    pids = pool.pids
+    async with RawCaller(*pool.addresses[0]) as caller:
+        caller.invite()
+        line = await desk.next_line()
+        facts = Ledger(line, door)
+        answering = asyncio.create_task(line.answer(door))
+        assert (await caller.final()).status == 200
+        update = caller.request("UPDATE", caller.sdp(extra="m=video 9 RTP/AVP 31\r\n"))
+        caller.send(update)
+        assert (await caller.ask("OPTIONS")).status in {200, 500}  # the worker lives
+        caller.send(caller.request("ACK", cseq=1))
+        await answering
+        caller.send(update)
+        assert (await caller.final()).status == 200
+        await facts.until(lambda it: len(it.media) == 2)
+        await line.hang_up("done")
+    assert pool.pids == pids
