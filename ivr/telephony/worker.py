@@ -23,6 +23,7 @@ from ivr.telephony.channel import BrokenChannel, Decoder, Message, encode
 from ivr.telephony.pj_account import AgentAccount
 from ivr.telephony.pj_gate import Gate
 from ivr.telephony.pj_offer import HiddenMedia
+from ivr.telephony.pj_refer import NoTransfers
 from ivr.telephony.pj_six import SixOnTheWire
 from ivr.telephony.pj_switchboard import Switchboard
 from ivr.telephony.worker_config import ALIVE_EVERY_S, TOLD_SOURCES, WorkerConfig
@@ -49,6 +50,8 @@ class Worker:
         )
         hidden = HiddenMedia(self._stack.library)
         hidden.register()
+        self._no_transfers = NoTransfers(self._stack.library)
+        self._no_transfers.register()
         self._gate = Gate(self._stack.library, config.retry_after_s)
         own = pj_endpoint.own_uri(config.bind, self._stack.port)
         self._six = SixOnTheWire(self._stack.library) if ":" in config.bind else None
