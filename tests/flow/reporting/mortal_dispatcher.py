@@ -1,18 +1,24 @@
 """A dispatcher in a process of its own that kills itself (SIGKILL) at a named point.
 
-Run with the globals ``LEDGER`` (path), ``PORT`` (of the mail server) and ``POINT`` set.
+Run with the globals ``LEDGER`` (path), ``PORT`` (of the server) and ``POINT`` set; ``SMPP`` or
+``WEBHOOK`` with the settings of that courier, else it is mail.
 """
 
 import asyncio
 import os
 import signal
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ivr.clock import SystemClock
 from ivr.facts.reports import Channel
+from ivr.ports import Courier
+from ivr.reporting.couriers.replies import ReplyFile
+from ivr.reporting.couriers.smpp import SmppCourier
 from ivr.reporting.couriers.smtp import SmtpCourier
+from ivr.reporting.couriers.webhook import WebhookCourier
 from ivr.reporting.dispatcher import Dispatcher
-from ivr.settings import ReportingSettings, SmtpSettings
+from ivr.settings import ReportingSettings, SmppSettings, SmtpSettings, WebhookSettings
 from ivr.storage.ledger import Ledger
 
 GIVEN = globals()
@@ -43,13 +49,25 @@ class MortalOutbox:
         return step
 
 
-async def main() -> None:
+def courier_of() -> tuple[Channel, Courier]:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    if "SMPP" in GIVEN:
+        keep = ReplyFile(Path(GIVEN["LEDGER"]).with_name("replies.jsonl"), now).keep
+        return Channel.SMS, SmppCourier(SmppSettings(**GIVEN["SMPP"]), keep)
+    if "WEBHOOK" in GIVEN:
+        return Channel.WEBHOOK, WebhookCourier(WebhookSettings(**GIVEN["WEBHOOK"]), now)
     settings = SmtpSettings(host="127.0.0.1", port=GIVEN["PORT"], security="none", timeout_s=20)
-    courier = SmtpCourier(settings, lambda: datetime.now(UTC))
+    return Channel.MAIL, SmtpCourier(settings, now)
+
+
+async def main() -> None:
+    channel, courier = courier_of()
     async with await Ledger.open(GIVEN["LEDGER"]) as ledger:
-        reporting = ReportingSettings(parallel=1, lease_s=60.0)
+        reporting = ReportingSettings(parallel=1, lease_s=60.0, sms_a_number_a_day=9)
         outbox = MortalOutbox(ledger.outbox, GIVEN["POINT"])
-        dispatcher = Dispatcher(outbox, {Channel.MAIL: courier}, reporting, SystemClock())
+        dispatcher = Dispatcher(outbox, {channel: courier}, reporting, SystemClock())
         await dispatcher.run_until_idle()
 
 
