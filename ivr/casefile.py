@@ -185,11 +185,39 @@ def read_case(path: Path) -> SealedCase:
             is_repeat=REPEATED in events,
         )
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as problem:
-        raise EvidenceError(
-            f"The case {path.name} cannot be read.",
-            why=f"{type(problem).__name__}: {problem}",
-            remedy=f"Run `ivr verify {path}` to see which file is not what was sealed.",
-        ) from problem
+        raise _unreadable(path, problem) from problem
+
+
+def transcript_of(path: Path, exhibit: Exhibit) -> tuple[Utterance, ...]:
+    """What one recogniser heard, whichever the verdict rests on.
+
+    Raises:
+        EvidenceError: there is no such transcript, or it cannot be read.
+    """
+    try:
+        return _derived(path, exhibit.transcript, UTTERANCES_FORM)
+    except (OSError, ValidationError) as problem:
+        raise _unreadable(path, problem) from problem
+
+
+def verdict_alone(path: Path, exhibit: Exhibit) -> Verdict:
+    """The verdict on one recogniser's transcript alone, of a case that two have heard.
+
+    Raises:
+        EvidenceError: there is none, or it cannot be read.
+    """
+    try:
+        return _derived(path, exhibit.verdict, VERDICT_FORM)
+    except (OSError, ValidationError) as problem:
+        raise _unreadable(path, problem) from problem
+
+
+def _unreadable(path: Path, problem: Exception) -> EvidenceError:
+    return EvidenceError(
+        f"The case {path.name} cannot be read.",
+        why=f"{type(problem).__name__}: {problem}",
+        remedy=f"Run `ivr verify {path}` to see which file is not what was sealed.",
+    )
 
 
 def _seal_file(path: Path, name: str, media_type: str) -> CaseFile:

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from ivr.casefile import SealedCase, read_case
+from ivr.casefile import FIRST, SECOND, SealedCase, read_case, transcript_of, verdict_alone
 from ivr.clock import Clock
 from ivr.errors import EvidenceError
-from ivr.evidence.bag import Bag, BagLabel, must_be_free, write_bag
+from ivr.evidence.bag import Bag, BagLabel, must_be_free, write_bag, write_paper
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.custody import CustodyAction, append_custody
 from ivr.evidence.layout import MANIFEST
 from ivr.evidence.signer import Signer
 from ivr.evidence.software import running_software
 from ivr.evidence.verification import verification_steps
+from ivr.facts.reports import CaseFacts
+from ivr.reporting import court_pdf
+from ivr.reporting.case_words import local_time
+from ivr.reporting.court_text import Heard, Paper, court_paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +29,20 @@ class Handover:
         actor: who hands over, as a person would be named in court.
         reason: e.g. the number of the request.
         at: RFC 3339, the time of the custody entry.
+        key_sha256: fingerprint of the key that signed the entry.
     """
 
     actor: str
     reason: str
     at: str
+    key_sha256: str
 
 
 Papers = Callable[[SealedCase, Handover], Mapping[str, bytes]]
 """Makes the papers to lay beside the case: file name to content."""
+
+
+PAPER = "bien-ban.pdf"
 
 
 def no_papers(_case: SealedCase, _handover: Handover) -> Mapping[str, bytes]:
@@ -63,7 +73,6 @@ def export_bag(
     case = read_case(path)
     handover = enter(case, actor=actor, reason=reason, form="bagit", signer=signer, clock=clock)
     manifest_sha256 = sha256_hex((path / MANIFEST).read_bytes())
-    software = running_software()
     label = BagLabel(
         case.sealed.case_id,
         case.site,
@@ -72,9 +81,93 @@ def export_bag(
         handover.at,
         actor,
         reason,
-        f"{software.name} {software.version}",
+        _software(),
     )
     return write_bag(path, target, label, signer, papers(case, handover))
+
+
+def export_pdf(
+    path: Path,
+    target: Path,
+    *,
+    actor: str,
+    reason: str,
+    signer: Signer,
+    clock: Clock,
+    describe: Callable[[SealedCase], CaseFacts],
+) -> Path:
+    """The papers alone, as a file in ``target``; entered into custody like a court folder.
+
+    Raises:
+        EvidenceError: as `export_bag`.
+        EnvironmentProblem: the extra ``pdf`` is not installed.
+    """
+    court_pdf.must_draw()
+    must_be_free(target, path)
+    must_be_whole(path)
+    case = read_case(path)
+    handover = enter(case, actor=actor, reason=reason, form="pdf", signer=signer, clock=clock)
+    drawn = court_papers(describe)(case, handover)[PAPER]
+    return write_paper(target / f"bien-ban-{case.sealed.case_id}.pdf", drawn)
+
+
+def court_papers(describe: Callable[[SealedCase], CaseFacts]) -> Papers:
+    """Papers for `export_bag`: the PDF.
+
+    Args:
+        describe: the case's facts, with the rulebook's names for pretexts.
+    """
+
+    def papers(case: SealedCase, handover: Handover) -> Mapping[str, bytes]:
+        made_at = datetime.fromisoformat(handover.at)
+        paper = Paper(
+            facts=describe(case),
+            giver=handover.actor,
+            reason=handover.reason,
+            made_at=local_time(made_at),
+            key_sha256=handover.key_sha256,
+            software=_software(),
+            heard=_heard(case),
+        )
+        return {PAPER: court_pdf.draw(court_paper(paper), case.sealed.case_id, made_at)}
+
+    return papers
+
+
+def _heard(case: SealedCase) -> tuple[Heard, ...]:
+    """Which engine heard what, the live one first."""
+    path, live = case.sealed.path, case.recognition
+    second = live.second
+    has_two = second is not None and second.verdict is not None
+    first = Heard(
+        engine=live.engine,
+        model=live.model_name,
+        is_live=True,
+        is_demonstration_model=live.is_demonstration_model,
+        is_leading=second is None or not second.is_leading,
+        verdict=verdict_alone(path, FIRST) if has_two else case.verdict,
+        utterances=transcript_of(path, FIRST),
+    )
+    if second is None:
+        return (first,)
+    return (
+        first,
+        Heard(
+            engine=second.engine,
+            model=second.model_name,
+            is_live=False,
+            is_demonstration_model=second.is_demonstration_model,
+            is_leading=second.is_leading,
+            verdict=second.verdict,
+            utterances=transcript_of(path, SECOND) if has_two else (),
+            failure=second.failure,
+        ),
+    )
+
+
+def _software() -> str:
+    running = running_software()
+    return f"{running.name} {running.version}"
 
 
 def enter(
@@ -90,7 +183,7 @@ def enter(
         clock=clock,
         facts={"format": form},
     )
-    return Handover(actor, reason, str(record["at"]))
+    return Handover(actor, reason, str(record["at"]), signer.key_sha256)
 
 
 def must_be_whole(path: Path) -> None:

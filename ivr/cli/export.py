@@ -1,20 +1,28 @@
 """``ivr export``: a case on its way out of the house."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, run
 from ivr.clock import SystemClock
-from ivr.settings import Settings
+from ivr.settings import Settings, resolve
+
+if TYPE_CHECKING:
+    from ivr.casefile import SealedCase
+    from ivr.facts.reports import CaseFacts
 
 
 class ExportFormat(StrEnum):
     """The forms a case can leave in."""
 
     BAGIT = "bagit"
+    PDF = "pdf"
 
 
 def export(
@@ -25,37 +33,87 @@ def export(
     ),
     actor: str = typer.Option(..., "--who", help="Who hands the case over: name and office."),
     reason: str = typer.Option(..., "--why", help="Why, e.g. the number of the request."),
-    form: ExportFormat = typer.Option(ExportFormat.BAGIT, "--format", help="bagit: court folder."),
+    form: ExportFormat = typer.Option(
+        ExportFormat.BAGIT, "--format", help="bagit: court folder; pdf: its printed papers alone."
+    ),
+    has_papers: bool = typer.Option(
+        True, "--papers/--no-papers", help="Lay the printed papers (PDF) into the court folder."
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Copy a sealed case out for a court or an investigator, with the key, the verifier and
-    instructions; who took it and why goes into its custody log first."""
-    from ivr.app import key_path
-    from ivr.evidence.signer import FileSigner
-    from ivr.exporting import export_bag
-
+    """Copy a sealed case out for a court or an investigator, with the key, the verifier,
+    instructions and papers to sign; who took it and why goes into its custody log first."""
     if not actor.strip() or not reason.strip():
         raise typer.BadParameter("--who and --why must say something: they go into custody.")
     settings = context.of(ctx).settings
     path = run(_path(settings, case_id))
-    signer = FileSigner.open(key_path(settings))
-    bag = export_bag(path, target, actor=actor, reason=reason, signer=signer, clock=SystemClock())
+    if form is ExportFormat.PDF:
+        shown = _pdf(settings, path, target, actor, reason)
+    else:
+        shown = _bag(settings, path, target, actor, reason, has_papers=has_papers)
+    shown = {"case_id": path.name, "format": str(form), **shown}
     if as_json:
-        print_json(
-            {
-                "case_id": path.name,
-                "format": str(form),
-                "path": str(bag.path),
-                "files": bag.files,
-                "size": bag.size,
-                "tag_manifest_sha256": bag.tag_manifest_sha256,
-                "key_sha256": signer.key_sha256,
-            }
-        )
+        print_json(shown)
         return
-    console.print(f"{bag.path}: {bag.files} files, {bag.size} bytes", markup=False)
-    console.print(f"SHA-256 of its tag manifest: {bag.tag_manifest_sha256}", markup=False)
-    console.print(f"fingerprint of the key, to give by another way: {signer.key_sha256}")
+    for name, value in shown.items():
+        console.print(f"{name}: {value}", markup=False)
+
+
+def _pdf(
+    settings: Settings, path: Path, target: Path, actor: str, reason: str
+) -> dict[str, object]:
+    from ivr.app import key_path
+    from ivr.evidence.signer import FileSigner
+    from ivr.exporting import export_pdf
+
+    signer = FileSigner.open(key_path(settings))
+    file = export_pdf(
+        path,
+        target,
+        actor=actor,
+        reason=reason,
+        signer=signer,
+        clock=SystemClock(),
+        describe=_describe(settings),
+    )
+    return {"path": str(file), "key_sha256": signer.key_sha256}
+
+
+def _bag(
+    settings: Settings, path: Path, target: Path, actor: str, reason: str, *, has_papers: bool
+) -> dict[str, object]:
+    from ivr.app import key_path
+    from ivr.evidence.signer import FileSigner
+    from ivr.exporting import court_papers, export_bag, no_papers
+    from ivr.reporting.court_pdf import must_draw
+
+    if has_papers:
+        must_draw()
+    signer = FileSigner.open(key_path(settings))
+    bag = export_bag(
+        path,
+        target,
+        actor=actor,
+        reason=reason,
+        signer=signer,
+        clock=SystemClock(),
+        papers=court_papers(_describe(settings)) if has_papers else no_papers,
+    )
+    return {
+        "path": str(bag.path),
+        "files": bag.files,
+        "size": bag.size,
+        "tag_manifest_sha256": bag.tag_manifest_sha256,
+        "key_sha256": signer.key_sha256,
+    }
+
+
+def _describe(settings: Settings) -> "Callable[[SealedCase], CaseFacts]":
+    """Facts of a case with the rulebook's names for pretexts."""
+    from ivr.spotting.rulebook import Rulebook
+
+    names = Rulebook.load(resolve(settings.spotting.rulebook)).pretexts
+    return lambda case: replace(case.facts, pretext_names=names)
 
 
 async def _path(settings: Settings, case_id: str) -> Path:

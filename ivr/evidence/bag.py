@@ -130,6 +130,24 @@ def write_bag(
     return bag
 
 
+def write_paper(file: Path, content: bytes) -> Path:
+    """A paper on its own, in a folder that is made when it is missing; readable by this user.
+
+    Raises:
+        EvidenceError: the disk refused.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomic(file, content, 0o600)
+    except OSError as problem:
+        raise EvidenceError(
+            f"{file} could not be written.",
+            why=problem.strerror or str(problem),
+            remedy="Check free space and permissions there; the case itself is untouched.",
+        ) from problem
+    return file
+
+
 def custody_table(case: Path) -> bytes:
     """custody.jsonl as CSV (RFC 4180) in UTF-8 with a byte order mark, which Excel needs for
     Vietnamese letters. Names and reasons that a spreadsheet would run as a formula get a ``'``."""

@@ -8,7 +8,7 @@ from ivr import casefile
 from ivr.casefile import FIRST, SECOND, RecognitionRecord
 from ivr.evidence.manifest import SealMaterials
 from ivr.facts.call import LegName
-from ivr.facts.judgement import Passage, PhraseHit, Reason, SecondOpinion, Stage
+from ivr.facts.judgement import Label, Passage, PhraseHit, Reason, SecondOpinion, Stage
 from ivr.facts.speech import Utterance, Word
 from ivr.storage.ledger import Ledger
 from tests.fakes.evidence_site import CLOSED, VERDICT, Site
@@ -75,6 +75,8 @@ def judged_case(
         SECOND.transcript: spoken_words,
         FIRST.hits: casefile.HITS_FORM.dump_json(HITS[:1]),
         SECOND.hits: casefile.HITS_FORM.dump_json(HITS),
+        FIRST.verdict: casefile.VERDICT_FORM.dump_json(replace(JUDGED, label=Label.SUSPICIOUS)),
+        SECOND.verdict: casefile.VERDICT_FORM.dump_json(JUDGED),
         casefile.VERDICT: casefile.VERDICT_FORM.dump_json(JUDGED),
     }
     for name, content in contents.items():
