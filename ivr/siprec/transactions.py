@@ -64,6 +64,7 @@ class ServerTransaction:
         self.request = request
         self.flow = flow
         self.status = 0
+        self.expiry: asyncio.TimerHandle | None = None
         self._timing = timing
         self._last: bytes | None = None
         self._repeater: Repeater | None = None
@@ -156,7 +157,9 @@ class Transactions:
             self._origins.add(_origin(request))
         if request.method == "INVITE":
             self._invites[_call(request)] = transaction
-        asyncio.get_running_loop().call_later(2 * self.timing.lifetime_s, self._forget, key)
+        transaction.expiry = asyncio.get_running_loop().call_later(
+            2 * self.timing.lifetime_s, self._forget, key
+        )
         return transaction
 
     def _make_room(self) -> bool:
@@ -174,6 +177,10 @@ class Transactions:
         known = self._server.pop(key, None)
         if known is not None:
             known.acknowledge()
+            if (
+                known.expiry is not None
+            ):  # else a flood would leave a timer for each of its requests
+                known.expiry.cancel()
             self._origins.discard(_origin(known.request))
             if self._invites.get(_call(known.request)) is known:
                 del self._invites[_call(known.request)]
