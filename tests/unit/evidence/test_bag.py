@@ -5,7 +5,9 @@ import io
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +23,7 @@ from ivr.evidence.custody import CustodyAction, append_custody, read_custody
 from ivr.evidence.signer import FileSigner
 from ivr.exporting import export_bag
 from ivr.proof import prove_files
-from tests.fakes.evidence_site import Site
+from tests.fakes.evidence_site import Site, in_child
 from tests.fakes.judged_case import judged_case
 
 WHO, WHY = "Nguyễn Văn A, cán bộ tiếp nhận", "Yêu cầu số 12/2026"
@@ -147,6 +149,20 @@ def test_an_export_into_the_case_itself_is_refused(house):
     assert not inside.parent.exists()
 
 
+def test_a_disk_that_is_full_leaves_no_half_bag(house, tmp_path):
+    """A limit on the size of files stands for the disk; it holds in a child process alone."""
+    site, path, _ = house
+
+    def export():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        with pytest.raises(EvidenceError, match="could not be written"):
+            write_bag(path, tmp_path / "bag", LABEL, site.signer, {})
+
+    _, status = os.waitpid(in_child(export, is_killed=True), 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL  # it came to the end
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_folder_is_taken(house, tmp_path):
     site, path, _ = house
     write_bag(path, tmp_path, LABEL, site.signer, {})
@@ -258,7 +274,6 @@ def test_the_verifier_in_the_bag_stands_alone(house, bag, tmp_path):
 
 def test_the_command_makes_a_bag_that_verify_accepts(house, tmp_path):
     site, path, _ = house
-    os.environ.pop("IVR_SETTINGS", None)
     target = tmp_path / "bag"
     given = ["--to", str(target), "--who", WHO, "--why", WHY, "--json"]
     data = ["--data", str(site.root)]
