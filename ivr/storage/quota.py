@@ -21,7 +21,7 @@ async def is_held_back(
     day. Then it, and all that wait for the same reason, are put off, and say why."""
     if await _handed_over(connection, row, quota.since) >= quota.a_day:
         why = f"put off: {quota.a_day} reports a day to this recipient"
-        same = sa.true()
+        same: sa.ColumnElement[bool] = sa.true()
     elif (
         quota.a_number is not None
         and row.caller is not None
