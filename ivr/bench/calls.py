@@ -132,7 +132,7 @@ async def _take(
     pool: WorkerPool, recorders: asyncio.TaskGroup, folder: Path, heard: dict[str, Heard]
 ) -> None:
     async for line in pool.incoming():
-        recorders.create_task(_record_call(line, folder / str(line.serial), heard))
+        recorders.create_task(_record_call(line, folder / line.offer.sip_call_id, heard))
 
 
 async def _record_call(line: SipLine, folder: Path, heard: dict[str, Heard]) -> None:
