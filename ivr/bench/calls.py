@@ -195,7 +195,7 @@ async def _ended(
 
 def _heard_of(manifest: dict[str, Any]) -> Heard:
     leg = manifest["legs"][0]
-    filled = sum(gap["samples"] for gap in leg["gaps"] if gap["kind"] == GapKind.STALLED)
+    filled = leg["gaps"].get(GapKind.STALLED.value, {}).get("samples", 0)
     stats = leg["stats"]
     packets = stats["accepted"] + stats["late"]
     return Heard(packets, stats["late"], leg["samples"] - filled, manifest["is_complete"])

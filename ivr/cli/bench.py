@@ -52,10 +52,12 @@ def calls(
     losses, drift, processor time and memory by process, delay of hits; says what broke first.
     Mode mirror prints one object for each number of SIPREC calls of two streams.
     """
+    from ivr import telemetry
     from ivr.bench import mirror
     from ivr.bench.calls import Mode, measure_calls
     from ivr.bench.calls_table import render
 
+    telemetry.configure("warning")
     if mode == "mirror":
         for count in steps:
             print_json(run(mirror.run(count, seconds)))
