@@ -32,6 +32,7 @@ class CustodyAction(StrEnum):
     HELD = "held"
     RELEASED = "released"
     VERIFIED = "verified"
+    REPLAYED = "replayed"
 
 
 def begin_custody(
