@@ -6,7 +6,7 @@
   original/          wire.pcapng, wire.chain.jsonl, invite.sip, or upload.<ext>
   derived/           what was made of the originals; every file names its parents
   manifest.json, manifest.jws, signer.pem, custody.jsonl, custody.head.jws   by the seal
-  reports/           composed after the seal, not covered by it
+  reports/           composed after the seal, not covered by it; replays/ in it by `ivr replay`
 """
 
 import os
