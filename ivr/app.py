@@ -17,6 +17,7 @@ from ivr.dialogue.script import Script
 from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
 from ivr.evidence.signer import FileSigner
 from ivr.evidence.site_log import SiteLog
+from ivr.evidence.stamping import Stamper
 from ivr.facts.reports import CaseFacts, Channel, Report
 from ivr.house import House, Mind
 from ivr.journey import screen_call
@@ -342,12 +343,19 @@ async def serve(
     """Answer calls until ``until`` is set; then refuse new ones and see the running ones through.
 
     Cases that an earlier process left unsealed are sealed first; then ``on_ready`` is called.
+    Time-stamps are asked for behind all that.
+
+    Raises:
+        SettingsError: the certificates of the time-stamping authority cannot be read.
     """
+    wanted = house.settings.timestamp
+    stamper = Stamper(house.vault, wanted) if wanted.url else None
     await recover(house)
     house.capacity.is_starting = False
     on_ready()
     async with asyncio.TaskGroup() as background:
         background.create_task(house.dispatcher.run())
+        stamping = background.create_task(stamper.run(), name="stamping") if stamper else None
         try:
             async with asyncio.TaskGroup() as calls:
                 taking = [calls.create_task(take_calls(house, pool, calls))]
@@ -362,6 +370,8 @@ async def serve(
                     task.cancel()
         finally:
             house.dispatcher.stop()
+            if stamping is not None:
+                stamping.cancel()
 
 
 async def take_calls(house: House, pool: WorkerPool, calls: asyncio.TaskGroup) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ivr.app import (
     VIETNAM,
@@ -28,6 +29,8 @@ from ivr.errors import IvrError
 from ivr.evidence.layout import open_cases
 from ivr.evidence.signer import FileSigner
 from ivr.evidence.site_log import SiteLog
+from ivr.evidence.stamping import unstamped
+from ivr.evidence.timestamp import Trust
 from ivr.facts.reports import DeliveryState
 from ivr.recognition import engines, viet_asr_engine
 from ivr.reporting import recipients
@@ -234,6 +237,28 @@ def _cases(settings: Settings) -> Check:
     return Check("cases", Level.OK, "every sealed case is in its place")
 
 
+def _time_stamps(settings: Settings) -> Check:
+    """An authority that does not answer keeps nothing from being sealed: never a failure."""
+    wanted = settings.timestamp
+    if not wanted.url:
+        return Check("time stamps", Level.OK, "none asked for: times are this host's alone")
+    roots = len(Trust.of(wanted).roots)
+    waiting = len(unstamped(data_root(settings) / "cases"))
+    detail = f"{wanted.url}, {roots} trusted certificates, {waiting} seals wait"
+    where = urlsplit(wanted.url)
+    port = where.port or (443 if where.scheme == "https" else 80)
+    try:
+        with socket.create_connection((where.hostname or "", port), timeout=5):
+            pass
+    except OSError as problem:
+        remedy = "Check [timestamp] url and the way there; seals wait, nothing is lost."
+        return Check("time stamps", Level.WARNING, f"{detail}; {problem}", remedy)
+    if waiting:
+        remedy = "`ivr recover` asks now, and says what the authority answers; so does `ivr serve`."
+        return Check("time stamps", Level.WARNING, detail, remedy)
+    return Check("time stamps", Level.OK, detail)
+
+
 def _ledger(settings: Settings) -> Check:
     if not settings.storage.ledger_url and not (data_root(settings) / "ledger.sqlite3").exists():
         return Check("ledger", Level.OK, "will be made at the first start")
@@ -319,6 +344,7 @@ PROBES: tuple[Probe, ...] = (
     _data_folder,
     _signing_key,
     _cases,
+    _time_stamps,
     _ledger,
     _recipients,
     _mail,

@@ -6,6 +6,7 @@ from ivr.errors import IvrError
 from ivr.evidence.bag_check import bagged_case, check_bag, is_bag
 from ivr.evidence.layout import DERIVED, WIRE
 from ivr.evidence.signer import public_path
+from ivr.evidence.timestamp import Trust, timestamp_step
 from ivr.evidence.verify import Step, verify_case
 from ivr.house import House
 from ivr.media.recordings import redecode_matches
@@ -18,24 +19,29 @@ def prove(path: Path, house: House) -> tuple[Step, ...]:
     """`prove_files` with the key and the log of this site."""
     root = house.vault.parent
     key_file = house.settings.evidence.key_file or root / "keys" / "site.pem"
-    return prove_files(path, public_path(key_file), root / "seals.jsonl")
+    trust = Trust.of(house.settings.timestamp)
+    return prove_files(path, public_path(key_file), root / "seals.jsonl", trust)
 
 
-def prove_files(path: Path, key: Path | None, site_log: Path | None) -> tuple[Step, ...]:
-    """Every step of ``evidence/verify.py``, then one that it leaves to the decoder: each
-    recording is made again from the wire log and compared sample by sample.
+def prove_files(
+    path: Path, key: Path | None, site_log: Path | None, trust: Trust | None = None
+) -> tuple[Step, ...]:
+    """Every step of ``evidence/verify.py``, then two that it leaves to libraries: the time-stamp
+    of the seal; and each recording made again from the wire log and compared sample by sample.
 
     Args:
         path: a case folder, or a court folder (BagIt) around one: the bag's steps come first.
         key: the public key (PEM) the site is known by, if known.
         site_log: the site's log of seals, if at hand.
+        trust: what a time-stamp must satisfy; None: the certificates kept with the case.
     """
     if is_bag(path):
         of_bag = check_bag(path)
         case = bagged_case(path)
-        of_case = prove_files(case, key, site_log) if case else ()
+        of_case = prove_files(case, key, site_log, trust) if case else ()
         return tuple(step._replace(n=n) for n, step in enumerate((*of_bag, *of_case), 1))
     steps = list(verify_case(path, key, site_log))
+    steps.append(timestamp_step(path, len(steps) + 1, trust or Trust()))
     if (path / WIRE).exists():
         steps.append(_decode_again(path, len(steps) + 1))
     return tuple(steps)

@@ -1,14 +1,16 @@
-"""After a crash: seal what was left open, enter what was sealed but never entered."""
+"""After a crash: seal what was left open, enter what was sealed but never entered, stamp seals."""
 
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
 from ivr.casefile import read_case
+from ivr.clock import to_iso
 from ivr.closing import Heard, close_case, file_case
 from ivr.errors import IvrError
 from ivr.evidence.layout import case_folders, is_sealed
 from ivr.evidence.recovery import UnsealedCase, find_unsealed
+from ivr.evidence.stamping import Stamper
 from ivr.facts.audio import WireLog
 from ivr.house import House
 from ivr.media.repair import repair
@@ -21,7 +23,8 @@ class Recovered:
     """What became of one case.
 
     Args:
-        action: ``sealed``, ``entered``, or ``failed`` (then ``detail`` says why).
+        action: ``sealed``, ``entered``, ``stamped``; ``failed`` or ``not stamped`` (``detail`` says
+            why; a seal waits for its time-stamp as long as it takes, so that is no failure).
     """
 
     case_id: str
@@ -44,6 +47,23 @@ async def recover(house: House) -> tuple[Recovered, ...]:
         tell = house.log.error if entry.action == "failed" else house.log.info
         tell("case.recovered", case_id=entry.case_id, action=entry.action, detail=entry.detail)
     return tuple(done)
+
+
+async def stamp_waiting(house: House) -> tuple[Recovered, ...]:
+    """Ask for the time-stamps that lack, if the settings name an authority.
+
+    Raises:
+        SettingsError: its certificates cannot be read.
+    """
+    if not house.settings.timestamp.url:
+        return ()
+    stamped = await Stamper(house.vault, house.settings.timestamp).catch_up()
+    return tuple(
+        Recovered(each.case_id, "stamped", f"at {to_iso(each.stamp.at)} by {each.stamp.authority}")
+        if each.stamp
+        else Recovered(each.case_id, "not stamped", str(each.problem))
+        for each in stamped
+    )
 
 
 async def _seal(case: UnsealedCase, house: House) -> Recovered:

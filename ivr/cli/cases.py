@@ -15,7 +15,7 @@ from ivr import shapes
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, print_reasons, run
 from ivr.clock import SystemClock, to_iso
-from ivr.errors import EnvironmentProblem
+from ivr.errors import EnvironmentProblem, EvidenceError
 from ivr.facts.call import CallOpened
 from ivr.facts.cases import CaseSummary
 from ivr.settings import Settings
@@ -67,6 +67,7 @@ def show(
     settings = context.of(ctx).settings
     found, reports = run(_case(settings, case_id))
     case = read_case(Path(found.path))
+    stamp = _time_stamp(Path(found.path))
     note(settings, Path(found.path), "viewed", "ivr cases show")
     shape = {
         **summary(found),
@@ -81,12 +82,16 @@ def show(
         "hits": [shapes.hit(hit) for hit in case.hits],
         "verdict": shapes.verdict(case.verdict),
         "files": [asdict(file) for file in case.files],
+        "time_stamp": stamp,
         "reports": [shapes.delivery(report) for report in reports],
     }
     if as_json:
         print_json(shape)
         return
     console.print(f"[bold]{found.case_id}[/]  {found.label} {found.score:.2f}  {found.path}")
+    if stamp:
+        said = stamp.get("problem") or f"seal stamped {stamp['at']} by {stamp['by']}"
+        console.print(f"{said} (`ivr verify` checks it)", markup=False)
     _print_caller(case.opened)
     for said in shape["transcript"]:
         at = f"{said['start_s']:7.1f} s  {said['channel']}: "
@@ -94,6 +99,17 @@ def show(
     print_reasons(case.verdict)
     for report in reports:
         console.print(f"  {report.channel} → {report.address} [{report.state}]", markup=False)
+
+
+def _time_stamp(path: Path) -> dict[str, str] | None:
+    """What the token beside a case says; one that cannot be read does not hide the case."""
+    from ivr.evidence.timestamp import stored_stamp
+
+    try:
+        stamp = stored_stamp(path)
+    except EvidenceError as problem:
+        return {"problem": f"{problem.what} {problem.why}"}
+    return {"at": to_iso(stamp.at), "by": stamp.authority} if stamp else None
 
 
 def _print_caller(opened: CallOpened) -> None:

@@ -21,6 +21,9 @@ def verify(
     key: Path | None = typer.Option(
         None, "--key", help="Public key (PEM) of the site; default: this installation's, if any."
     ),
+    tsa_ca: Path | None = typer.Option(
+        None, "--tsa-ca", help="Certificates (PEM) time-stamps must lead to; default: [timestamp]."
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Prove that nothing in a case was changed. Reads only; needs no network.
@@ -30,6 +33,7 @@ def verify(
     """
     from ivr.app import key_path, seals_path
     from ivr.evidence.signer import public_path
+    from ivr.evidence.timestamp import Trust
     from ivr.proof import prove_files
 
     settings = context.of(ctx).settings
@@ -37,9 +41,10 @@ def verify(
     trusted = key or (own if own.exists() else None)
     seals = seals_path(settings)
     log = seals if key is None and seals.exists() else None
+    trust = Trust.of(settings.timestamp, tsa_ca)
     is_good = True
     for path in paths:
-        steps = prove_files(path, trusted, log)
+        steps = prove_files(path, trusted, log, trust)
         ok = all(step.ok for step in steps)
         is_good = is_good and ok
         if as_json:
@@ -59,9 +64,10 @@ def verify(
 
 
 def recover(ctx: typer.Context, as_json: bool = JSON_OPTION) -> None:
-    """Seal what a killed process left, and enter what was sealed but never entered.
+    """Seal what a killed process left, enter what was sealed but never entered, and ask for the
+    time-stamps that lack.
 
-    `ivr serve` does this at its start. Exit 1 when a case could not be recovered.
+    `ivr serve` does this too. Exit 1 when a case could not be recovered.
     """
     found = run(_recover(context.of(ctx).settings))
     for entry in found:
@@ -76,7 +82,7 @@ def recover(ctx: typer.Context, as_json: bool = JSON_OPTION) -> None:
 
 async def _recover(settings: Settings) -> "tuple[Recovered, ...]":
     from ivr.app import open_house
-    from ivr.recovery import recover
+    from ivr.recovery import recover, stamp_waiting
 
     async with open_house(settings) as house:
-        return await recover(house)
+        return (*await recover(house), *await stamp_waiting(house))

@@ -23,6 +23,7 @@ from ivr.settings.filing import (
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.reading import Settings, load, resolve
 from ivr.settings.section import PROJECT_ROOT, Section
+from ivr.settings.stamping import TimestampSettings
 from ivr.settings.trunks import TrunkSettings
 from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
 from ivr.settings.watching import AdmissionSettings, MetricsSettings, WatchSettings
@@ -49,6 +50,7 @@ __all__ = [
     "SpottingSettings",
     "StorageSettings",
     "Subscriber",
+    "TimestampSettings",
     "TrunkSettings",
     "VerdictSettings",
     "WatchSettings",

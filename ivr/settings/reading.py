@@ -25,6 +25,7 @@ from ivr.settings.filing import (
 )
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.section import PROJECT_ROOT
+from ivr.settings.stamping import TimestampSettings
 from ivr.settings.trunks import TrunkSettings, check_trunks
 from ivr.settings.understanding import RecognitionSettings, SpottingSettings, VerdictSettings
 from ivr.settings.watching import AdmissionSettings, MetricsSettings, WatchSettings
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     spotting: SpottingSettings = SpottingSettings()
     verdict: VerdictSettings = VerdictSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    timestamp: TimestampSettings = TimestampSettings()
     smtp: SmtpSettings = SmtpSettings()
     modem: ModemSettings = ModemSettings()
     smpp: SmppSettings = SmppSettings()
