@@ -127,7 +127,7 @@ def test_the_step_stands_among_those_of_ivr_verify(case, stamped_once):
 
 
 def test_no_changed_byte_of_a_token_changes_what_is_believed(case, stamped_once):
-    """Every 7th byte. CMS leaves versions and names of algorithms unsigned: a change there may pass,
+    """Every 7th byte. CMS leaves versions and names of algorithms unsigned: a change there passes,
     but then the step says the same time, authority, serial number and policy."""
     good = timestamp_step(case, 12, trust(stamped_once[1])).detail
     token = (case / TOKEN).read_bytes()
