@@ -17,6 +17,9 @@ from ivr.verdict.wording import Piece, Reader
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "data" / "dialogues"
 FIRST_AUTHOR = "first"  # the rulebook was made on this author's dialogues
+TWINS = frozenset({"author-5"})
+"""His ordinary calls are twins of his scams, alike to the first demand: they teach the difference,
+but no mix of calls looks like that, so they do not set the levels."""
 FIRST_FILES = ("tuning", *(f"practice-{n}" for n in range(1, 6)))
 
 READER = Reader(spelt_and_sounding)

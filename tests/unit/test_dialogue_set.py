@@ -198,6 +198,7 @@ ACTS = frozenset(
         banter""",
     )
 )
+SECOND_TEST = FOLDER / "test-2.jsonl"
 TRAINING = sorted((FOLDER / "training").glob("*.jsonl"))
 
 
@@ -205,8 +206,8 @@ def _taught(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_there_are_three_authors_to_learn_from() -> None:
-    assert len(TRAINING) >= 3
+def test_there_are_several_authors_to_learn_from() -> None:
+    assert len(TRAINING) >= 5
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.stem)
@@ -216,8 +217,8 @@ def test_a_training_file_keeps_the_form_and_is_large(path: Path) -> None:
     assert ids == [f"{path.stem}-{number:03d}" for number in range(1, len(ids) + 1)]
     assert unicodedata.is_normalized("NFC", path.read_text(encoding="utf-8"))
     labels = Counter(dialogue["label"] for dialogue in dialogues)
-    assert labels["scam"] >= 60
-    assert labels["benign"] >= 80
+    assert labels["scam"] >= 40
+    assert labels["benign"] >= 55
     assert {dialogue["region"] for dialogue in dialogues} == REGIONS
     for dialogue in dialogues:
         assert (dialogue["label"] == "scam") == (dialogue["pretext"] is not None)
@@ -235,5 +236,7 @@ def test_a_training_file_shares_no_wording_with_the_test_part(
     path: Path, parts: dict[str, list[Dialogue]]
 ) -> None:
     spoken = [turn["text"] for dialogue in _taught(path) for turn in dialogue["turns"]]
-    assert _runs_of(spoken, 8).isdisjoint(_runs(parts["test"], 8))
+    second = [turn["text"] for dialogue in _taught(SECOND_TEST) for turn in dialogue["turns"]]
+    for sealed in (_runs(parts["test"], 8), _runs_of(second, 8)):
+        assert _runs_of(spoken, 8).isdisjoint(sealed)
     assert len(_runs_of(spoken, 6) & _runs(parts["test"], 6)) <= 20
