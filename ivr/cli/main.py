@@ -14,6 +14,7 @@ from ivr.cli.doctor import doctor
 from ivr.cli.export import export
 from ivr.cli.output import fail
 from ivr.cli.proof import recover, verify
+from ivr.cli.redact import redact
 from ivr.cli.replay import replay
 from ivr.cli.screen import assess, screen
 from ivr.cli.serve import serve
@@ -36,6 +37,7 @@ app.command()(assess)
 app.command()(verify)
 app.command()(export)
 app.command()(replay)
+app.command()(redact)
 app.command()(recover)
 app.command()(doctor)
 app.add_typer(cases.app, name="cases")
