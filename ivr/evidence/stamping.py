@@ -82,9 +82,12 @@ class Stamper:
         return tuple(done)
 
     async def run(self) -> None:
-        """Rounds until cancelled."""
+        """Rounds until cancelled. A vault that cannot be read is told: it ends no calls."""
         while True:
-            await self.catch_up()
+            try:
+                await self.catch_up()
+            except OSError as problem:
+                _log.error("seals.not_looked_for", why=problem.strerror or str(problem))
             await asyncio.sleep(self._settings.every_s)
 
     async def _stamp(self, path: Path, client: httpx.AsyncClient) -> Stamped:
@@ -118,7 +121,7 @@ class Stamper:
                     answer += piece
                     if len(answer) > LARGEST_TOKEN:
                         raise _no_answer(url, "its answer is longer than any token")
-        except (httpx.HTTPError, TimeoutError) as problem:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as problem:
             raise _no_answer(url, str(problem) or type(problem).__name__) from problem
         return answer
 

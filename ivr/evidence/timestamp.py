@@ -24,6 +24,7 @@ from rfc3161_client import (
 
 from ivr.clock import to_iso
 from ivr.errors import EvidenceError, SettingsError
+from ivr.evidence.der_order import sorted_certificates
 from ivr.evidence.layout import COMMIT, MANIFEST
 from ivr.evidence.verify import Step, printable
 from ivr.settings import TimestampSettings, resolve
@@ -142,7 +143,7 @@ def decode(token: bytes) -> TimeStampResponse:
     if len(token) > LARGEST_TOKEN:
         raise wrong(f"{len(token)} bytes are more than any token has")
     try:
-        answer = decode_timestamp_response(token)
+        answer = decode_timestamp_response(sorted_certificates(token))
         status = answer.status
         if status == 0:
             _stamp(answer)

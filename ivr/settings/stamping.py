@@ -2,10 +2,19 @@
 
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from ivr.settings.section import Seconds, Section
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port or 0) >= 0  # `port` raises beyond 65535
+    except ValueError:
+        return False
 
 
 class TimestampSettings(Section):
@@ -37,6 +46,8 @@ class TimestampSettings(Section):
 
     @model_validator(mode="after")
     def _must_be_able_to_check(self) -> Self:
+        if self.url and not _is_address(self.url):
+            raise ValueError(f"timestamp.url is no address of a server: {self.url}")
         if self.url and self.ca_file is None:
             raise ValueError(
                 "timestamp.url needs timestamp.ca_file: a token that cannot be checked is not kept"

@@ -62,7 +62,8 @@ def _certificate(
 @dataclass
 class TimeAuthority:
     """``days``: validity of the signer's certificate, from today. ``canned``: answered in place of
-    a fresh token. ``status``: of HTTP."""
+    a fresh token. ``status``: of HTTP. ``sends_chain``: the root comes with each token, too, in the
+    order of the files and not of DER."""
 
     folder: Path
     days: tuple[int, int] = (-30, 30)
@@ -70,6 +71,7 @@ class TimeAuthority:
     digests: str = "sha256"
     canned: bytes | None = None
     status: int = 200
+    sends_chain: bool = False
     port: int = 0
     answers: list[bytes] = field(default_factory=list)
 
@@ -95,6 +97,8 @@ class TimeAuthority:
     def answer(self, query: bytes) -> bytes:
         """What `openssl ts -reply` says to a request."""
         config = CONFIG.format(folder=self.folder, policy=self.policy, digests=self.digests)
+        if self.sends_chain:
+            config += f"certs = {self.ca_file}\n"
         (self.folder / "tsa.cnf").write_text(config)
         (self.folder / "query").write_bytes(query)
         subprocess.run(

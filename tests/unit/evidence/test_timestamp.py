@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ivr.errors import EnvironmentProblem, EvidenceError, SettingsError
+from ivr.evidence.der_order import sorted_certificates
 from ivr.evidence.stamping import Stamped, Stamper, unstamped
 from ivr.evidence.timestamp import (
     STEP,
@@ -223,7 +226,7 @@ async def test_the_task_of_serve_stamps_when_the_authority_comes_back(site, auth
         await asyncio.sleep(0.05)  # some rounds into the void; nothing hangs on how many
         with authority.serving():
             async with asyncio.timeout(20):
-                while not (path / TOKEN).exists():  # noqa: ASYNC110 - a file on the disk sets no event
+                while not (path / TOKEN).exists():  # noqa: ASYNC110 - a file sets no event
                     await asyncio.sleep(0.02)
     finally:
         running.cancel()
@@ -274,6 +277,58 @@ def test_an_answer_that_is_no_token_is_refused(site, authority, answer):
     authority.canned = answer
     with authority.serving():
         assert "127.0.0.1" in refusal(site, authority)
+
+
+def test_a_chain_that_is_not_in_the_order_of_der_is_taken(site, authority):
+    path = site.sealed().path
+    authority.sends_chain = True
+    with authority.serving():
+        (done,) = stamp(site, authority)
+    assert done.stamp
+    token = (path / TOKEN).read_bytes()
+    assert token == authority.answers[0]
+    assert sorted_certificates(token) != token
+    assert len(sorted_certificates(token)) == len(token)
+    assert timestamp_step(path, 12, trust(authority)).ok
+
+
+@given(st.binary(max_size=64))
+def test_what_is_no_answer_stays_as_it_is(junk):
+    assert sorted_certificates(junk) == junk
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://127.0.0.1:99999/", "http:///tsr"])
+def test_an_address_of_no_server_is_refused(tmp_path, url):
+    with pytest.raises(ValidationError, match=r"timestamp\.url"):
+        TimestampSettings(url=url, ca_file=tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://.invalid./"])
+def test_an_address_that_cannot_be_used_is_told_and_ends_nothing(site, authority, url):
+    site.sealed()
+    wanted = settings(authority).model_copy(update={"url": url})
+    (done,) = asyncio.run(Stamper(site.vault, wanted).catch_up())
+    assert isinstance(done.problem, EnvironmentProblem)
+    assert url in done.problem.why
+
+
+async def test_a_vault_that_cannot_be_read_is_told_and_looked_at_again(site, authority):
+    vault = site.vault
+    vault.rmdir() if vault.exists() else None
+    vault.write_text("no folder")
+    with authority.serving():
+        running = asyncio.create_task(Stamper(vault, settings(authority, every_s=0.02)).run())
+        try:
+            with pytest.raises(NotADirectoryError):
+                await asyncio.to_thread(unstamped, vault)
+            vault.unlink()
+            path = (await asyncio.to_thread(site.sealed)).path
+            async with asyncio.timeout(20):
+                while not (path / TOKEN).exists():  # noqa: ASYNC110 - a file sets no event
+                    await asyncio.sleep(0.02)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 def test_settings_without_certificates_are_refused():
