@@ -209,9 +209,9 @@ def test_a_model_for_16_khz_is_fed_16_khz(
     conf.write_text(kept.replace("frequency=8000", "frequency=16000"))
     assert open_model(wide).rate_hz == 16000
     lane = Lane(VoskEngine(open_model(wide)), RATE_HZ, lane_settings)
-    heard = [word for one in finals(hear(lane, clip("two_phrases"))) for word in one.words]
-    assert [word.text for word in heard] == [word for word, _, _ in spans["two_phrases"]]
-    for word, (_, start_s, end_s) in zip(heard, spans["two_phrases"], strict=True):
+    heard = [word for one in finals(hear(lane, clip("silence_then_speech"))) for word in one.words]
+    assert [word.text for word in heard] == [word for word, _, _ in spans["silence_then_speech"]]
+    for word, (_, start_s, end_s) in zip(heard, spans["silence_then_speech"], strict=True):
         assert word.start_s == pytest.approx(start_s, abs=0.15)
         assert word.end_s == pytest.approx(end_s, abs=0.15)
 
