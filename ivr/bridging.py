@@ -23,6 +23,7 @@ from ivr.hearing import listen_to
 from ivr.media.side import Side
 from ivr.ports import Line, SubscriberLine
 from ivr.settings import Subscriber
+from ivr.sounded_keys import SoundedKeys
 
 REPORT_KEY, NO_SCAM_KEY, REPEAT_KEY = "1", "2", "9"
 WARNINGS = {Level.LIVE: "bridge_warning", Level.FILING: "bridge_warning_filing"}
@@ -45,7 +46,7 @@ class Bridge:
     side: Side
     line: SubscriberLine
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    keys: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue(_WAITING_KEYS))
+    keys: asyncio.Queue[Dtmf] = field(default_factory=lambda: asyncio.Queue(_WAITING_KEYS))
     mouth: asyncio.Task[None] | None = None
     warned: Level = Level.NONE
     is_cleared: bool = False
@@ -116,17 +117,23 @@ async def bridge(call: RunningCall, subscriber: Subscriber, tasks: asyncio.TaskG
 async def _follow(bridged: Bridge) -> None:
     """Facts of the subscriber's line until it is over."""
     call = bridged.call
+
+    def press(key: Dtmf) -> None:
+        call.house.board.publish(call.opened.call_id, key)
+        if not bridged.keys.full():
+            bridged.keys.put_nowait(key)
+
+    sounded = SoundedKeys(press)
+    call.door.tap(LegName.CALLEE, sounded)
     async for fact in bridged.line.events():
         match fact:
             case MediaAgreed():
                 bridged.side.agree(fact)
+                sounded.agree(fact)
                 call.directions[LegName.CALLEE] = fact.direction
                 await call.note("the subscriber's media agreed", {"media": plain(fact)})
             case Dtmf():
-                call.house.board.publish(call.opened.call_id, fact)
-                await call.note("the subscriber pressed", {"digit": fact.digit, "at_s": fact.at_s})
-                if not bridged.keys.full():
-                    bridged.keys.put_nowait(fact.digit)
+                press(fact)
             case CallClosed():
                 bridged.over.set()
                 call.directions.pop(LegName.CALLEE, None)
@@ -226,9 +233,12 @@ def _warn(bridged: Bridge) -> None:
 async def _next_key(bridged: Bridge) -> str | None:
     try:
         async with asyncio.timeout(TICK_S):
-            return await bridged.keys.get()
+            key = await bridged.keys.get()
     except TimeoutError:
         return None
+    pressed = {"digit": key.digit, "at_s": key.at_s, "method": key.method}
+    await bridged.call.note("the subscriber pressed", pressed)
+    return key.digit
 
 
 async def _act(bridged: Bridge, key: str | None) -> str:

@@ -12,8 +12,10 @@ from ivr.facts.call import Blame, CallClosed, Dtmf, LegName, MediaAgreed, Mode
 from ivr.hearing import OpenCase
 from ivr.media.door import CallDoor
 from ivr.ports import Line
+from ivr.sounded_keys import SoundedKeys
 
 TICK_S = 0.2
+MOST_KEYS = 200  # noted of those that were sent as sound
 OWN_LEG = {LegName.CALLEE: LegName.AGENT_TO_CALLEE}
 """What we send to whom; everybody else hears ``agent``."""
 
@@ -42,11 +44,21 @@ class RunningCall(OpenCase):
 
 
 async def follow(call: RunningCall) -> None:
-    """Facts of the line until the call is over."""
+    """Facts of the line until the call is over; keys sent as sound are noted at its end."""
+    heard: list[Dtmf] = []
+
+    def press(key: Dtmf) -> None:
+        call.house.board.publish(call.opened.call_id, key)
+        if len(heard) < MOST_KEYS:
+            heard.append(key)
+
+    sounded = SoundedKeys(press)
+    call.door.tap(call.caller_leg, sounded)
     async for fact in call.line.events():
         match fact:
             case MediaAgreed():
                 call.door.agree(fact)
+                sounded.agree(fact)
                 call.directions[call.caller_leg] = fact.direction
                 await call.note("media agreed", {"media": plain(fact)})
             case Dtmf():
@@ -54,6 +66,8 @@ async def follow(call: RunningCall) -> None:
                 await call.note("dtmf", {"digit": fact.digit, "at_s": fact.at_s})
             case CallClosed():
                 call.closed = fact
+    for key in heard:
+        await call.note("dtmf", {"digit": key.digit, "at_s": key.at_s, "method": key.method})
     if call.closed is None:
         call.closed = CallClosed(
             Blame.UNKNOWN, "the line ended without a word", 0, 0.0, call.house.clock.now()

@@ -39,6 +39,7 @@ from ivr.house import House
 from ivr.media.passing_door import PassingDoor
 from ivr.ports import Line
 from ivr.settings import Subscriber
+from ivr.sounded_keys import SoundedKeys
 from ivr.telephony.numbers import normalise
 
 VIETNAM = timezone(timedelta(hours=7))
@@ -169,12 +170,19 @@ def _code_of(subscriber: Subscriber) -> str:
 
 async def _follow(call: MenuCall, door: PassingDoor) -> None:
     """Media and keys of the line until it is over."""
+
+    def press(key: Dtmf) -> None:
+        if not call.keys.full():
+            call.keys.put_nowait(key.digit)
+
+    sounded = SoundedKeys(press)
+    door.tap(LegName.CALLER, sounded)
     async for fact in call.line.events():
         if isinstance(fact, MediaAgreed):
             door.agree(LegName.CALLER, fact)
+            sounded.agree(fact)
         elif isinstance(fact, Dtmf):
-            if not call.keys.full():
-                call.keys.put_nowait(fact.digit)
+            press(fact)
         else:
             break
     call.over.set()

@@ -99,7 +99,8 @@ class CallOpened:
 
 @dataclass(frozen=True, slots=True)
 class Dtmf:
-    """A key was pressed (RFC 4733 or INFO). ``at_s`` counts from the call's opening."""
+    """A key was pressed: ``rfc4733``, ``info`` or ``inband`` (as sound). ``at_s`` counts from the
+    call's opening; of keys sent as sound from the leg's first packet."""
 
     digit: str
     at_s: float

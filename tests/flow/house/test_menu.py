@@ -14,12 +14,16 @@ from ivr.facts.call import Mode
 from ivr.facts.cases import CaseSummary
 from ivr.facts.reports import Channel, DeliveryState, Report
 from ivr.storage.ledger import Ledger
-from tests.fakes.raw_caller import RawCaller, decode_alaw, loudest_hertz
+from tests.fakes.raw_caller import RawCaller, decode_alaw, encode_alaw, loudest_hertz, tone
 from tests.fakes.serving_house import HERTZ, SUBSCRIBER, RunningServe
 
 LAN, BINH, CHI = "+84900000011", "+84900000022", "+84900000033"
 CODE = "482913"
 STRANGER = "127.0.0.2"  # a trunk that is not believed
+LINES = {
+    hertz: dict(zip(line, (1209.0, 1336.0, 1477.0), strict=True))
+    for hertz, line in ((697.0, "123"), (770.0, "456"), (852.0, "789"), (941.0, "*0#"))
+}
 TONES = {name: hertz for name, hertz in HERTZ.items() if name.startswith(("menu_", "n_"))}
 """What else is said is 500 Hz."""
 
@@ -30,6 +34,13 @@ def from_(number: str) -> str:
 
 def asserted(number: str) -> str:
     return f"P-Asserted-Identity: <sip:{number}@op.example>\r\n"
+
+
+def sounded(key: str) -> bytes:
+    """100 ms of a key's two tones (ITU-T Q.23) and as much silence, A-law."""
+    keys = {key: (row, column) for row, line in LINES.items() for key, column in line.items()}
+    pressed = sum(tone(hertz, 0.1, 6000) for hertz in keys[key])
+    return encode_alaw(pressed) + b"\xd5" * 800
 
 
 async def enter_held_case(data: Path, owner: str, caller: str, n: int) -> None:
@@ -71,11 +82,12 @@ class Listening:
 
     caller: RawCaller
     tones: list[int] = field(default_factory=list)
+    saying: list[bytes] = field(default_factory=list)
 
     async def run(self) -> None:
         rest = np.empty(0)
         while True:
-            await self.caller.play(b"\xd5" * 800)
+            await self.caller.play(self.saying.pop(0) if self.saying else b"\xd5" * 800)
             packets = [data for kind, data, _ in self.caller.heard() if kind == 8]
             rest = np.concatenate([rest, decode_alaw(b"".join(packets))])
             while len(rest) >= 400:
@@ -94,10 +106,12 @@ class Menu:
     house: RunningServe
 
     @asynccontextmanager
-    async def call(self, access: str, **options: str) -> AsyncIterator[Listening]:
+    async def call(
+        self, access: str, payloads: str = "8 101", **options: str
+    ) -> AsyncIterator[Listening]:
         async with RawCaller("127.0.0.1", self.house.ports[0], user=access, **options) as caller:
             listening = Listening(caller)
-            assert (await caller.call()).status == 200
+            assert (await caller.call(caller.sdp(payloads=payloads))).status == 200
             running = asyncio.create_task(listening.run())
             try:
                 yield listening
@@ -228,4 +242,8 @@ async def test_only_the_network_or_a_code_opens_the_menu(house: Menu):
             await binh.caller.press(digit)
         await house.until_said(binh, "n_8")
     assert TONES["n_7"] not in binh.tones
+    async with house.call("binh", payloads="8", **claimed) as old:  # sends keys as sound
+        await house.until_said(old, "menu_pin")
+        old.saying.append(b"".join(sounded(digit) for digit in CODE + "#"))
+        await house.until_said(old, "n_8")
     assert len(house.cases()) == screened
