@@ -5,8 +5,8 @@ more are keys and tones under 24 ms are not, a break under 10 ms does not make t
 the upper tone may be 4 dB stronger or 8 dB weaker than the lower (twist), 1.5 % off pitch is
 accepted and 3.5 % refused.
 
-Own code because PyPI's detectors are either under the GPL or know neither twist nor duration nor
-pitch, and go sample by sample in Python; spandsp, which knows all that, has no Python package.
+Own code because PyPI's detectors know neither twist nor duration nor pitch, and go sample by sample
+in Python; spandsp, which knows all that, has no Python package.
 """
 
 from collections.abc import Callable
