@@ -65,6 +65,7 @@ class WorkerSeat:
         self._lines = SeatLines(config, clock, self.send, take)
         self._relief = relief
         self._standby: WorkerProcess | None = None
+        self._dying: WorkerProcess | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._has_retired = False
 
@@ -106,8 +107,9 @@ class WorkerSeat:
             if worker is not None:
                 async for message in worker.messages():
                     self._take(message)
-                self.worker = None
+                self.worker, self._dying = None, worker
                 await worker.kill()
+                self._dying = None
                 if self._has_retired:
                     self._has_retired = False
                     if await self._relieve(worker.pid):
@@ -126,6 +128,8 @@ class WorkerSeat:
             self._preparing.cancel()
             await asyncio.gather(self._preparing, return_exceptions=True)
         worker, self.worker = self.worker, None
+        if self._dying is not None:  # the keeper was cancelled before it had collected it
+            await self._dying.kill()
         if self._standby is not None:
             await self._standby.kill()
         if worker is not None:

@@ -24,7 +24,7 @@ from tests.fakes.routed_caller import RoutedCaller
 from tests.fakes.soft_phone import calling
 from tests.sip.front.conftest import FLOODER, STRANGER, TRUNK, Site
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 SILENCE_S = 0.7
 
 

@@ -1,13 +1,11 @@
 """Targets have one form, in which nothing can be hidden; outcomes and registrations in words."""
 
-import logging
-
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.facts.call import Pickup
+from ivr.telemetry import logger
 from ivr.telephony.call_end import pickup
 from ivr.telephony.registrations import told
 from ivr.telephony.targets import Targets, is_showable, read_registrar, read_target
@@ -128,6 +126,6 @@ def test_a_registration_is_told_in_words(
         "expires_s": expires_s,
         "is_password_refused": refused,
     }
-    state = told(message, structlog.stdlib.get_logger(logging.getLogger("test")))
+    state = told(message, logger("test"))
     assert state.is_registered is (problem == "")
     assert problem in state.problem
