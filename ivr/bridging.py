@@ -9,9 +9,8 @@ nobody picks up, the agent answers by itself on the same case.
 import asyncio
 from dataclasses import dataclass, field
 
-from ivr.board import PromptStarted
 from ivr.casefile import WISHES
-from ivr.conversation import TICK_S, RunningCall, converse
+from ivr.conversation import TICK_S, RunningCall, converse, say
 from ivr.dialogue import spoken
 from ivr.dialogue.screening import ANNOUNCEMENT
 from ivr.errors import IvrError
@@ -21,7 +20,7 @@ from ivr.facts.judgement import Level
 from ivr.facts.reports import Wish
 from ivr.hearing import listen_to
 from ivr.media.side import Side
-from ivr.ports import Line, SubscriberLine
+from ivr.ports import SubscriberLine
 from ivr.settings import Subscriber
 from ivr.sounded_keys import SoundedKeys
 
@@ -59,7 +58,7 @@ class Bridge:
             if prompt_id == spoken.PAUSE:
                 await asyncio.sleep(TICK_S)
                 continue
-            await _say(self.call, self.line, prompt_id, "prompt to the subscriber")
+            await say(self.call, self.line, prompt_id, "prompt to the subscriber")
 
     def say(self, *prompt_ids: str) -> None:
         """Begin to tell; what was being told is broken off."""
@@ -109,7 +108,7 @@ async def bridge(call: RunningCall, subscriber: Subscriber, tasks: asyncio.TaskG
         await following
     if pickup is not Pickup.ANSWERED and not call.over.is_set():
         call.door.remove_side(LegName.CALLEE)
-        await _say(call, call.line, "bridge_no_answer", "prompt")
+        await say(call, call.line, "bridge_no_answer", "prompt")
         call.we_spoke()
         await converse(call, Mode.ANSWER, is_announced=True)
 
@@ -172,9 +171,9 @@ async def _ring(bridged: Bridge) -> Pickup:
 
 
 async def _comfort(call: RunningCall, announced: asyncio.Event) -> None:
-    await _say(call, call.line, ANNOUNCEMENT, "announced")
+    await say(call, call.line, ANNOUNCEMENT, "announced")
     announced.set()
-    await _say(call, call.line, "bridge_wait", "prompt")
+    await say(call, call.line, "bridge_wait", "prompt")
     while not call.over.is_set():
         await call.line.play(call.house.prompts["ringback"].path)
 
@@ -262,10 +261,3 @@ def _is_dead(call: RunningCall) -> bool:
     """Neither side sends: one alone may be silent (a telephone that stops sending in pauses)."""
     silent_s = min(call.packetless_s, call.door.last_packet_age_s(LegName.CALLEE))
     return silent_s >= call.house.settings.call.no_audio_s
-
-
-async def _say(call: RunningCall, line: Line | SubscriberLine, prompt_id: str, event: str) -> None:
-    prompt = call.house.prompts[prompt_id]
-    call.house.board.publish(call.opened.call_id, PromptStarted(prompt.id, prompt.text))
-    await call.note(event, {"prompt": prompt.id, "text": prompt.text})
-    await line.play(prompt.path)

@@ -11,7 +11,7 @@ from ivr.evidence.canonical import plain
 from ivr.facts.call import Blame, CallClosed, Dtmf, LegName, MediaAgreed, Mode
 from ivr.hearing import OpenCase
 from ivr.media.door import CallDoor
-from ivr.ports import Line
+from ivr.ports import Line, SubscriberLine
 from ivr.sounded_keys import SoundedKeys
 
 TICK_S = 0.2
@@ -66,13 +66,14 @@ async def follow(call: RunningCall) -> None:
                 await call.note("dtmf", {"digit": fact.digit, "at_s": fact.at_s})
             case CallClosed():
                 call.closed = fact
-    for key in heard:
-        await call.note("dtmf", {"digit": key.digit, "at_s": key.at_s, "method": key.method})
     if call.closed is None:
         call.closed = CallClosed(
             Blame.UNKNOWN, "the line ended without a word", 0, 0.0, call.house.clock.now()
         )
-    call.over.set()
+    call.over.set()  # before any note: a full disk takes none
+    if heard:
+        keys = [{"digit": key.digit, "at_s": key.at_s} for key in heard]
+        await call.note("keys sent as sound", {"keys": keys})
     await call.note("closed", plain(call.closed))
 
 
@@ -123,12 +124,18 @@ async def converse(
 
 
 async def _say(call: RunningCall, prompt_id: str) -> None:
+    event = "announced" if prompt_id == screening.ANNOUNCEMENT else "prompt"
+    await say(call, call.line, prompt_id, event)
+    call.we_spoke()
+
+
+async def say(call: RunningCall, line: Line | SubscriberLine, prompt_id: str, event: str) -> None:
+    """Play a prompt to one side of a call; it stands on the board, and in the journal as
+    ``event``."""
     prompt = call.house.prompts[prompt_id]
     call.house.board.publish(call.opened.call_id, PromptStarted(prompt.id, prompt.text))
-    event = "announced" if prompt_id == screening.ANNOUNCEMENT else "prompt"
     await call.note(event, {"prompt": prompt.id, "text": prompt.text})
-    await call.line.play(prompt.path)
-    call.we_spoke()
+    await line.play(prompt.path)
 
 
 async def _pause(call: RunningCall) -> None:
