@@ -9,9 +9,8 @@ Whether a centre routes 156 and 5656 is the operator's to say; ordinary accounts
 
 import asyncio
 import ipaddress
-import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from smpplib import consts
 
@@ -19,9 +18,11 @@ from ivr.errors import DeliveryError, SettingsError
 from ivr.facts.reports import DeliveryState, Report
 from ivr.ports import Commit
 from ivr.reporting.couriers.smpp_session import Incoming, SmppSession
+from ivr.reporting.couriers.tls import client_context
 from ivr.reporting.sms_parts import SmsPart, sms_parts
 from ivr.settings import SmppSettings
 
+UNUSABLE: Final = "Short messages cannot be sent by SMPP with these settings."
 _LONGEST_PASSWORD = 8  # SMPP 3.4, 5.2.2; smpplib would cut a longer one off without a word
 _UDHI = 0x40
 _WANT_RECEIPT = 0x01
@@ -56,7 +57,8 @@ class SmppCourier:
             )
         self._settings = settings
         self._keep = keep
-        self._tls = _tls_context(settings)
+        is_plain = settings.security == "none"
+        self._tls = None if is_plain else client_context(settings.ca_file, "smpp.ca_file", UNUSABLE)
         self._session: SmppSession | None = None
         self._binding = asyncio.Lock()
 
@@ -239,21 +241,5 @@ def _is_near(host: str) -> bool:
         return host == "localhost"
 
 
-def _tls_context(settings: SmppSettings) -> ssl.SSLContext | None:
-    if settings.security == "none":
-        return None
-    context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=settings.ca_file)
-        except (OSError, ssl.SSLError) as problem:
-            raise _unusable(
-                f"smpp.ca_file {settings.ca_file}: {problem}", "Give a readable PEM file."
-            ) from problem
-    return context
-
-
 def _unusable(why: str, remedy: str) -> SettingsError:
-    return SettingsError(
-        "Short messages cannot be sent by SMPP with these settings.", why=why, remedy=remedy
-    )
+    return SettingsError(UNUSABLE, why=why, remedy=remedy)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import aiosmtplib
 
@@ -21,8 +21,10 @@ from ivr.errors import DeliveryError, SettingsError
 from ivr.facts.reports import DeliveryState, Report
 from ivr.ports import Commit
 from ivr.reporting.couriers.message import build_message
+from ivr.reporting.couriers.tls import client_context
 from ivr.settings import SmtpSettings
 
+UNUSABLE: Final = "Mail cannot be sent with these settings."
 _QUIT_S = 2.0
 # Other refusals (greeting, EHLO, STARTTLS) are about the server: reports wait until it is mended.
 _ABOUT_THE_REPORT = (
@@ -67,7 +69,8 @@ class SmtpCourier:
         self._settings = settings
         self._now = now
         self._signer = signer
-        self._tls = _tls_context(settings)
+        is_plain = settings.security == "none"
+        self._tls = None if is_plain else client_context(settings.ca_file, "smtp.ca_file", UNUSABLE)
 
     async def deliver(self, report: Report, case_path: Path, commit: Commit) -> str:
         """Send one mail; returns the server's final reply, which often names its queue id.
@@ -159,22 +162,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _tls_context(settings: SmtpSettings) -> ssl.SSLContext | None:
-    if settings.security == "none":
-        return None
-    context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=settings.ca_file)
-        except (OSError, ssl.SSLError) as problem:
-            raise _unusable(
-                f"smtp.ca_file {settings.ca_file}: {problem}", "Give a readable PEM file."
-            ) from problem
-    return context
-
-
 def _unusable(why: str, remedy: str) -> SettingsError:
-    return SettingsError("Mail cannot be sent with these settings.", why=why, remedy=remedy)
+    return SettingsError(UNUSABLE, why=why, remedy=remedy)
 
 
 def _login_refused(problem: aiosmtplib.SMTPAuthenticationError) -> DeliveryError:

@@ -25,6 +25,7 @@ import httpx
 from ivr.errors import DeliveryError, SettingsError
 from ivr.facts.reports import DeliveryState, Report
 from ivr.ports import Commit
+from ivr.reporting.couriers.tls import client_context
 from ivr.settings import WebhookSettings
 
 _LEAST_SECRET_BYTES = 24
@@ -85,7 +86,9 @@ class WebhookCourier:
         self._folder = settings.secrets_dir
         self._timeout_s = settings.timeout_s
         self._now = now
-        self._tls = _tls_context(settings.ca_file)
+        self._tls = client_context(
+            settings.ca_file, "webhook.ca_file", "Reports cannot be sent to webhooks."
+        )
         self.is_repeatable = settings.receivers_are_idempotent
 
     async def deliver(self, report: Report, case_path: Path, commit: Commit) -> str:  # noqa: ARG002 - the port's signature; files are named in the body by digest, not sent
@@ -177,20 +180,6 @@ def _check_address(address: str) -> None:
         remedy="Give the recipient an https address.",
         is_retryable=False,
     )
-
-
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except (OSError, ssl.SSLError) as problem:
-            raise SettingsError(
-                "Reports cannot be sent to webhooks.",
-                why=f"webhook.ca_file {ca_file}: {problem}",
-                remedy="Give a readable PEM file.",
-            ) from problem
-    return context
 
 
 def _bad_secret(file: Path, why: str) -> SettingsError:
