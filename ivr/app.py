@@ -20,12 +20,12 @@ from ivr.evidence.site_log import SiteLog
 from ivr.evidence.stamping import Stamper
 from ivr.facts.reports import CaseFacts, Channel, Report
 from ivr.house import House, Mind
-from ivr.journey import screen_call
-from ivr.mirroring import decodes, mirror_call
+from ivr.journeys.answered import screen_call
+from ivr.journeys.mirroring import decodes, mirror_call
+from ivr.journeys.recovery import recover
 from ivr.ports import Courier
 from ivr.recognition import engines
 from ivr.recognition.client import Recognition
-from ivr.recovery import recover
 from ivr.reporting import recipients as recipient_table
 from ivr.reporting.compose import compose
 from ivr.reporting.couriers import chosen
@@ -168,7 +168,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
             trunks=Trunks(settings.trunks, settings.sip),
             protected=Protected.of(settings.never_reported),
             compose=composer(settings, recipients, clock),
-            log=logger("ivr.journey"),
+            log=logger("ivr.journeys.answered"),
         )
 
 

@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ivr.closing import order
 from ivr.errors import InputError
 from ivr.facts.call import LegName
 from ivr.facts.judgement import PhraseHit, Verdict
 from ivr.facts.speech import Utterance
 from ivr.house import Mind
+from ivr.journeys.closing import order
+from ivr.journeys.second_pass import Findings, Judged, combine
 from ivr.media.uploads import UploadedAudio
 from ivr.ports import Judge
 from ivr.recognition.client import Recognition
-from ivr.second_pass import Findings, Judged, combine
 from ivr.spotting.spotter import Spotter
 from ivr.spotting.tokens import utterances_from_turns
 

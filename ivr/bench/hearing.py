@@ -15,12 +15,12 @@ from ivr.bench.counting import Errors, compare
 from ivr.bench.relations import Timed
 from ivr.bench.verdict import Outcome
 from ivr.bench.voiced import VoicedCall, read_voiced
-from ivr.closing import order
 from ivr.errors import InputError
 from ivr.facts.call import LegName
 from ivr.facts.judgement import PhraseHit
 from ivr.facts.speech import Utterance
 from ivr.house import Mind
+from ivr.journeys.closing import order
 from ivr.media.uploads import open_recording
 from ivr.recognition.model import ModelInfo
 from ivr.settings import Settings

@@ -24,10 +24,10 @@ from typing import Final
 
 from ivr.facts.audio import AudioFrame
 from ivr.facts.call import LegName
+from ivr.journeys.mirroring import decodes
 from ivr.media.mirror_door import MirrorDoor
 from ivr.media.rtp import RtpPacket, pack_rtp
 from ivr.media.side import Endpoint
-from ivr.mirroring import decodes
 from ivr.settings import MediaSettings, MirrorSettings
 from ivr.siprec.facts import Negotiation
 from ivr.siprec.line import MirrorLine

@@ -63,8 +63,8 @@ def _pdf(
     settings: Settings, path: Path, target: Path, actor: str, reason: str
 ) -> dict[str, object]:
     from ivr.app import key_path
+    from ivr.casework.exporting import export_pdf
     from ivr.evidence.signer import FileSigner
-    from ivr.exporting import export_pdf
 
     signer = FileSigner.open(key_path(settings))
     file = export_pdf(
@@ -83,8 +83,8 @@ def _bag(
     settings: Settings, path: Path, target: Path, actor: str, reason: str, *, has_papers: bool
 ) -> dict[str, object]:
     from ivr.app import key_path
+    from ivr.casework.exporting import court_papers, export_bag, no_papers
     from ivr.evidence.signer import FileSigner
-    from ivr.exporting import court_papers, export_bag, no_papers
     from ivr.reporting.court_pdf import must_draw
 
     if has_papers:

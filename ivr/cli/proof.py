@@ -10,7 +10,7 @@ from ivr.cli.output import JSON_OPTION, console, print_json, run
 from ivr.settings import Settings
 
 if TYPE_CHECKING:
-    from ivr.recovery import Recovered
+    from ivr.journeys.recovery import Recovered
 
 
 def verify(
@@ -32,9 +32,9 @@ def verify(
     says so.
     """
     from ivr.app import key_path, seals_path
+    from ivr.casework.proof import prove_files
     from ivr.evidence.signer import public_path
     from ivr.evidence.timestamp import Trust
-    from ivr.proof import prove_files
 
     settings = context.of(ctx).settings
     own = public_path(key_path(settings))
@@ -82,7 +82,7 @@ def recover(ctx: typer.Context, as_json: bool = JSON_OPTION) -> None:
 
 async def _recover(settings: Settings) -> "tuple[Recovered, ...]":
     from ivr.app import open_house
-    from ivr.recovery import recover, stamp_waiting
+    from ivr.journeys.recovery import recover, stamp_waiting
 
     async with open_house(settings) as house:
         return (*await recover(house), *await stamp_waiting(house))

@@ -13,7 +13,7 @@ from ivr.facts.call import LegName
 from ivr.settings import Settings
 
 if TYPE_CHECKING:
-    from ivr.redacting import Span
+    from ivr.casework.redacting import Span
 
 _SPAN = re.compile(r"([a-z0-9_]+):(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)")
 
@@ -38,8 +38,8 @@ def redact(
     original by digest. Listen to the copy before handing it over: what no recogniser heard as
     digits is still in it."""
     from ivr.app import key_path
+    from ivr.casework.redacting import redact as redacting
     from ivr.evidence.signer import FileSigner
-    from ivr.redacting import redact as redacting
 
     if not actor.strip() or not reason.strip():
         raise typer.BadParameter("--who and --why must say something: they go into custody.")
@@ -74,7 +74,7 @@ def redact(
 
 
 def _span(text: str) -> "Span":
-    from ivr.redacting import Span
+    from ivr.casework.redacting import Span
 
     match = _SPAN.fullmatch(text)
     if match is None or match[1] not in set(LegName) or float(match[2]) >= float(match[3]):

@@ -13,8 +13,8 @@ from ivr.errors import UsageError
 from ivr.settings import Settings, resolve
 
 if TYPE_CHECKING:
-    from ivr.replay_bench import InForce
-    from ivr.replay_findings import Replay
+    from ivr.casework.replay_bench import InForce
+    from ivr.casework.replay_findings import Replay
 
 
 def replay(
@@ -37,9 +37,9 @@ def replay(
     Exit 0: recordings, hits and verdict from the sealed words are the same; 1: they differ. Words
     heard again are compared and shown only.
     """
+    from ivr.casework.replaying import keep
     from ivr.evidence.bag_check import bagged_case, is_bag
     from ivr.evidence.canonical import sha256_hex
-    from ivr.replaying import keep
 
     settings = context.of(ctx).settings
     given = Path(case)
@@ -66,7 +66,7 @@ def replay(
 
 
 def _print(done: "Replay", exhibit: str | None, *, is_in_custody: bool) -> None:
-    from ivr.replay_findings import told
+    from ivr.casework.replay_findings import told
 
     console.print("Versions, then and now:")
     for pin in done.pins:
@@ -109,22 +109,22 @@ def _is_ours(settings: Settings, path: Path) -> bool:
 
 def _enter(settings: Settings, path: Path, done: "Replay", actor: str, reason: str) -> None:
     from ivr.app import key_path
+    from ivr.casework.replaying import enter
     from ivr.evidence.signer import FileSigner
-    from ivr.replaying import enter
 
     signer = FileSigner.open(key_path(settings))
     enter(path, done, actor=actor, reason=reason, signer=signer, clock=SystemClock())
 
 
 async def _replay(settings: Settings, path: Path, bag: Path | None, *, listens: bool) -> "Replay":
-    from ivr.replaying import replay as replaying
+    from ivr.casework.replaying import replay as replaying
 
     return await replaying(path, _in_force(settings), SystemClock(), listens=listens, bag=bag)
 
 
 def _in_force(settings: Settings) -> "InForce":
     from ivr.app import judge_of, settings_digest
-    from ivr.replay_bench import InForce
+    from ivr.casework.replay_bench import InForce
     from ivr.spotting.rulebook import Rulebook
 
     rulebook = Rulebook.load(resolve(settings.spotting.rulebook))

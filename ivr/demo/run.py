@@ -15,6 +15,7 @@ import soundfile
 from ivr.app import open_house, serve
 from ivr.board import BoardFact, StepDone
 from ivr.casefile import SealedCase, read_case
+from ivr.casework.proof import prove
 from ivr.clock import SystemClock
 from ivr.demo.mailhost import MailHost
 from ivr.errors import EnvironmentProblem, TelephonyError
@@ -22,7 +23,6 @@ from ivr.evidence.verify import Step
 from ivr.facts.cases import CaseSealed
 from ivr.facts.reports import CaseFacts, Delivery, DeliveryState
 from ivr.house import House
-from ivr.proof import prove
 from ivr.settings import Settings
 from ivr.telephony.caller_process import start_caller
 from ivr.telephony.pool import WorkerPool

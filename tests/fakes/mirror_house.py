@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ivr.proof import prove_files
+from ivr.casework.proof import prove_files
 from ivr.settings import PROJECT_ROOT
 from tests.fakes.serving_house import IVR, settings_text
 

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from ivr import casefile
 from ivr.casefile import FIRST, RecognitionRecord, read_case
+from ivr.casework.proof import prove_files
 from ivr.cli.main import app
 from ivr.evidence.custody import read_custody
 from ivr.evidence.manifest import SealMaterials
 from ivr.facts.call import LegName
 from ivr.facts.speech import Utterance, Word
 from ivr.media.recordings import write_recordings
-from ivr.proof import prove_files
 from ivr.storage.ledger import Ledger
 from tests.fakes.evidence_site import CLOSED, VERDICT, Site
 from tests.fakes.rtp_sender import on_time, packets, tone

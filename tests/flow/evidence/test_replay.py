@@ -15,17 +15,17 @@ from typer.testing import CliRunner
 from ivr import settings as settings_module
 from ivr.app import open_house
 from ivr.casefile import FIRST
+from ivr.casework.proof import prove_files
+from ivr.casework.replay_bench import Heard as Listener
+from ivr.casework.replay_bench import find_model
 from ivr.cli.main import app
-from ivr.closing import Heard, close_case
 from ivr.errors import RecognitionError
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.custody import read_custody
 from ivr.facts.call import LegName
 from ivr.house import House
-from ivr.proof import prove_files
+from ivr.journeys.closing import Heard, close_case
 from ivr.recognition import engines
-from ivr.replay_bench import Heard as Listener
-from ivr.replay_bench import find_model
 from ivr.settings import PROJECT_ROOT
 from ivr.spotting.tokens import utterances_from_turns
 from tests.fakes.evidence_site import CLOSED, INVITE, call

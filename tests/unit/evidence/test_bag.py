@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from ivr.casework.exporting import export_bag
+from ivr.casework.proof import prove_files
 from ivr.cli.main import app
 from ivr.errors import EvidenceError
 from ivr.evidence.bag import BagLabel, write_bag
 from ivr.evidence.bag_check import check_bag
 from ivr.evidence.custody import CustodyAction, append_custody, read_custody
 from ivr.evidence.signer import FileSigner
-from ivr.exporting import export_bag
-from ivr.proof import prove_files
 from tests.fakes.evidence_site import Site, in_child
 from tests.fakes.judged_case import judged_case
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ivr.casework.proof import prove_files
 from ivr.errors import EnvironmentProblem, EvidenceError, SettingsError
 from ivr.evidence.der_order import sorted_certificates
 from ivr.evidence.stamping import Stamped, Stamper, unstamped
@@ -24,7 +25,6 @@ from ivr.evidence.timestamp import (
     timestamp_step,
 )
 from ivr.evidence.verify import verify_case
-from ivr.proof import prove_files
 from ivr.settings import TimestampSettings
 from tests.fakes.evidence_site import Site, SteppingClock
 from tests.fakes.time_authority import TimeAuthority

@@ -16,11 +16,11 @@ from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from ivr.casefile import read_case
+from ivr.casework.proof import prove_files
 from ivr.cli.main import app
 from ivr.errors import EnvironmentProblem
 from ivr.evidence.custody import read_custody
 from ivr.facts.judgement import Label, Stage
-from ivr.proof import prove_files
 from ivr.reporting import court_pdf
 from ivr.reporting.court_blocks import Paragraph, Table, Title
 from ivr.reporting.court_text import Heard, Paper, court_paper

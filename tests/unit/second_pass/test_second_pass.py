@@ -9,8 +9,8 @@ from ivr.errors import RecognitionError
 from ivr.facts.call import LegName
 from ivr.facts.judgement import Label, Level, Reason, Verdict
 from ivr.facts.speech import Utterance, Word
+from ivr.journeys.second_pass import Judged, combine, hear_again
 from ivr.recognition.model import ModelInfo
-from ivr.second_pass import Judged, combine, hear_again
 from ivr.telemetry import logger
 
 THREAT = "anh phải chuyển tiền vào tài khoản này ngay bây giờ nếu không sẽ bị bắt"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.facts.call import LegName
-from ivr.parties import Cast, read_parties
+from ivr.journeys.parties import Cast, read_parties
 from ivr.sip.message import parse
 from ivr.siprec.facts import OfferedStream
 from ivr.siprec.metadata import Metadata, read_metadata

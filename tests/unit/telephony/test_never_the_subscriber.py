@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.facts.call import Caller
-from ivr.parties import read_parties
+from ivr.journeys.parties import read_parties
 from ivr.settings import Settings
 from ivr.sip.message import parse
 from ivr.siprec.metadata import Metadata, Participant

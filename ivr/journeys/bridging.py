@@ -10,7 +10,6 @@ import asyncio
 from dataclasses import dataclass, field
 
 from ivr.casefile import WISHES
-from ivr.conversation import TICK_S, RunningCall, converse, say
 from ivr.dialogue import spoken
 from ivr.dialogue.screening import ANNOUNCEMENT
 from ivr.errors import IvrError
@@ -18,11 +17,12 @@ from ivr.evidence.canonical import plain
 from ivr.facts.call import CallClosed, Dtmf, LegName, MediaAgreed, Mode, Pickup
 from ivr.facts.judgement import Level
 from ivr.facts.reports import Wish
-from ivr.hearing import listen_to
+from ivr.journeys.conversation import TICK_S, RunningCall, converse, say
+from ivr.journeys.hearing import listen_to
+from ivr.journeys.sounded_keys import SoundedKeys
 from ivr.media.side import Side
 from ivr.ports import SubscriberLine
 from ivr.settings import Subscriber
-from ivr.sounded_keys import SoundedKeys
 
 REPORT_KEY, NO_SCAM_KEY, REPEAT_KEY = "1", "2", "9"
 WARNINGS = {Level.LIVE: "bridge_warning", Level.FILING: "bridge_warning_filing"}

@@ -24,11 +24,11 @@ from ivr.facts.call import OUR_VOICE, CallClosed, LegName
 from ivr.facts.judgement import Verdict
 from ivr.facts.speech import MissedSpan, Utterance
 from ivr.house import House
+from ivr.journeys.second_pass import Findings, Judged, hear_again
 from ivr.media.g711 import Samples
 from ivr.media.recordings import read_samples, write_recordings
 from ivr.recognition.client import Recognition
 from ivr.recognition.model import ModelInfo
-from ivr.second_pass import Findings, Judged, hear_again
 
 MADE_BY = "ivr"
 JSON_TYPE = "application/json"

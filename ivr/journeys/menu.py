@@ -36,10 +36,10 @@ from ivr.facts.call import Dtmf, LegName, MediaAgreed
 from ivr.facts.judgement import Label
 from ivr.facts.reports import Delivery, DeliveryState
 from ivr.house import House
+from ivr.journeys.sounded_keys import SoundedKeys
 from ivr.media.passing_door import PassingDoor
 from ivr.ports import Line
 from ivr.settings import Subscriber
-from ivr.sounded_keys import SoundedKeys
 from ivr.telephony.numbers import normalise
 
 VIETNAM = timezone(timedelta(hours=7))

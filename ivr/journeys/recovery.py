@@ -6,13 +6,13 @@ from pathlib import Path
 
 from ivr.casefile import read_case
 from ivr.clock import to_iso
-from ivr.closing import Heard, close_case, file_case
 from ivr.errors import IvrError
 from ivr.evidence.layout import case_folders, is_sealed
 from ivr.evidence.recovery import UnsealedCase, find_unsealed
 from ivr.evidence.stamping import Stamper
 from ivr.facts.audio import WireLog
 from ivr.house import House
+from ivr.journeys.closing import Heard, close_case, file_case
 from ivr.media.repair import repair
 
 KILLED = "the process was killed before the case was sealed"

@@ -15,7 +15,6 @@ from functools import partial
 from ulid import ULID
 
 from ivr.casefile import REPEATED, SealedCase
-from ivr.closing import Heard, close_case
 from ivr.errors import IvrError
 from ivr.evidence.canonical import plain
 from ivr.evidence.case_folder import CaseFolder
@@ -23,11 +22,10 @@ from ivr.evidence.layout import ORIGINAL
 from ivr.facts.alarms import AlarmCode
 from ivr.facts.call import CallClosed, Caller, CallOpened, LegName, Mode
 from ivr.faults import report
-from ivr.hearing import last_words, on_watch, stop_hearing
 from ivr.house import House
-from ivr.media.mirror_door import MirrorDoor
-from ivr.media.payloads import CLOCKS_HZ, COMFORT_NOISE
-from ivr.mirrored_call import (
+from ivr.journeys.closing import Heard, close_case
+from ivr.journeys.hearing import last_words, on_watch, stop_hearing
+from ivr.journeys.mirrored_call import (
     MirroredCall,
     agree,
     judge_silence,
@@ -37,7 +35,9 @@ from ivr.mirrored_call import (
     shortcomings,
     watch,
 )
-from ivr.parties import Cast, Parties, read_parties
+from ivr.journeys.parties import Cast, Parties, read_parties
+from ivr.media.mirror_door import MirrorDoor
+from ivr.media.payloads import CLOCKS_HZ, COMFORT_NOISE
 from ivr.sip.name_addr import parse_uri
 from ivr.siprec.facts import (
     Fact,

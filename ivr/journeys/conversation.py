@@ -9,10 +9,10 @@ from ivr.dialogue import heard, screening
 from ivr.dialogue.screening import HangUp, Plan, Play, PromptPlayed, Started, State, Tick
 from ivr.evidence.canonical import plain
 from ivr.facts.call import Blame, CallClosed, Dtmf, LegName, MediaAgreed, Mode
-from ivr.hearing import OpenCase
+from ivr.journeys.hearing import OpenCase
+from ivr.journeys.sounded_keys import SoundedKeys
 from ivr.media.door import CallDoor
 from ivr.ports import Line, SubscriberLine
-from ivr.sounded_keys import SoundedKeys
 
 TICK_S = 0.2
 MOST_KEYS = 200  # noted of those that were sent as sound

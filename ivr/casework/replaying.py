@@ -13,6 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from ivr.casefile import SealedCase, read_case
+from ivr.casework.replay_bench import Again, Bench, InForce
+from ivr.casework.replay_findings import (
+    RESULT,
+    Check,
+    Difference,
+    Outcome,
+    Product,
+    Replay,
+    difference,
+    written,
+)
 from ivr.clock import Clock, to_iso
 from ivr.errors import EvidenceError
 from ivr.evidence.bag_check import check_bag
@@ -24,20 +35,9 @@ from ivr.evidence.layout import DERIVED, MANIFEST, WIRE, refused
 from ivr.evidence.signer import Signer
 from ivr.evidence.verification import verification_steps
 from ivr.facts.audio import Recording
+from ivr.journeys.second_pass import Findings
 from ivr.media.recordings import redecode_matches, write_recordings
 from ivr.media.repair import wire_log_at
-from ivr.replay_bench import Again, Bench, InForce
-from ivr.replay_findings import (
-    RESULT,
-    Check,
-    Difference,
-    Outcome,
-    Product,
-    Replay,
-    difference,
-    written,
-)
-from ivr.second_pass import Findings
 
 REPLAYS = "reports/replays"
 """Inside the case: what lies in ``reports/`` is outside the seal, for every verifier."""

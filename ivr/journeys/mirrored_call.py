@@ -10,10 +10,10 @@ from ivr.errors import IvrError, RecognitionError
 from ivr.evidence.canonical import plain, sha256_hex
 from ivr.facts.call import Blame, LegName
 from ivr.faults import report
-from ivr.hearing import OpenCase, listen_to
+from ivr.journeys.hearing import OpenCase, listen_to
+from ivr.journeys.parties import Cast
 from ivr.media.mirror_door import MirrorDoor
 from ivr.media.side import Endpoint
-from ivr.parties import Cast
 from ivr.siprec.facts import Message, Negotiation, OfferedStream
 from ivr.siprec.line import MirrorLine
 from ivr.siprec.metadata import Metadata

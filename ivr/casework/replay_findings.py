@@ -11,7 +11,7 @@ from ivr.casefile import FIRST, SECOND
 from ivr.evidence.canonical import canonical, plain, sha256_hex
 from ivr.evidence.software import running_software
 from ivr.facts.judgement import PhraseHit, Verdict
-from ivr.second_pass import Findings
+from ivr.journeys.second_pass import Findings
 
 FORMAT = "ivr-replay/1"
 RESULT = "replay.json"

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ivr.casefile import FIRST, SECOND, Exhibit, SealedCase, transcript_of
-from ivr.closing import SPOKEN_LEGS, order
+from ivr.casework.replay_findings import Check, Outcome, Pin, Product, told, transcripts, written
 from ivr.errors import RecognitionError
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.layout import DERIVED
 from ivr.evidence.software import running_software
 from ivr.facts.audio import Recording
 from ivr.facts.speech import Utterance
+from ivr.journeys.closing import SPOKEN_LEGS, order
+from ivr.journeys.second_pass import Findings, Judged, agreement, combine
 from ivr.media.recordings import read_samples
 from ivr.ports import Judge
 from ivr.recognition import engines
 from ivr.recognition.client import Recognition
 from ivr.recognition.model import ModelInfo
-from ivr.replay_findings import Check, Outcome, Pin, Product, told, transcripts, written
-from ivr.second_pass import Findings, Judged, agreement, combine
 from ivr.settings import Settings, resolve
 from ivr.spotting.rulebook import Rulebook
 from ivr.spotting.spotter import Spotter

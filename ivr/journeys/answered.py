@@ -9,21 +9,21 @@ from functools import partial
 
 from ulid import ULID
 
-from ivr.bridging import bridge
 from ivr.casefile import SealedCase
-from ivr.closing import Heard, close_case
-from ivr.conversation import RunningCall, converse, follow
 from ivr.errors import IvrError
 from ivr.evidence.case_folder import CaseFolder
 from ivr.facts.alarms import AlarmCode
 from ivr.facts.call import CallOpened, LegName, Mode
 from ivr.faults import report
-from ivr.hearing import last_words, listen_to, on_watch, stop_hearing
 from ivr.house import House
-from ivr.menu import menu_wanted, serve_menu
+from ivr.journeys.bridging import bridge
+from ivr.journeys.closing import Heard, close_case
+from ivr.journeys.conversation import RunningCall, converse, follow
+from ivr.journeys.hearing import last_words, listen_to, on_watch, stop_hearing
+from ivr.journeys.menu import menu_wanted, serve_menu
+from ivr.journeys.unheard import connect_unheard, may_pass
 from ivr.ports import Line
 from ivr.settings import Subscriber
-from ivr.unheard import connect_unheard, may_pass
 from ivr.watch.capacity import MEASURED_WITHIN_S
 
 LEGS = {

@@ -1,0 +1,1 @@
+"""What is done with a sealed case: proved, exported, replayed, redacted."""
