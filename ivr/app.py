@@ -15,7 +15,8 @@ from ivr.dialogue import menu_words, pin, prompts
 from ivr.dialogue.prompts import Prompt
 from ivr.dialogue.script import Script
 from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
-from ivr.evidence.signer import FileSigner
+from ivr.evidence import signing
+from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLog
 from ivr.evidence.stamping import Stamper
 from ivr.facts.reports import CaseFacts, Channel, Report
@@ -140,7 +141,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(await open_ledger(settings, clock))
         mind = await stack.enter_async_context(open_mind(settings))
-        signer = await asyncio.to_thread(FileSigner.open, key_path(settings))
+        signer = await asyncio.to_thread(open_signer, settings)
         site_log = await asyncio.to_thread(
             SiteLog.open, seals_path(settings), vault, settings.evidence.site, clock
         )
@@ -217,8 +218,18 @@ def data_root(settings: Settings) -> Path:
 
 
 def key_path(settings: Settings) -> Path:
-    """The site's signing key; its public half lies beside it."""
-    return settings.evidence.key_file or data_root(settings) / "keys" / "site.pem"
+    """The site's key file; its public half lies beside it."""
+    return signing.key_path(settings.evidence, data_root(settings))
+
+
+def open_signer(settings: Settings) -> Signer:
+    """The site's signer, whatever holds its key; not for an event loop.
+
+    Raises:
+        EvidenceError, SettingsError, EnvironmentProblem: key, keyring, token or certificate cannot
+            be used; says which.
+    """
+    return signing.open_signer(settings.evidence, data_root(settings))
 
 
 def outbox_path(settings: Settings) -> Path:

@@ -27,7 +27,7 @@ from ivr.clock import SystemClock
 from ivr.dialogue.script import Script
 from ivr.errors import IvrError
 from ivr.evidence.layout import open_cases
-from ivr.evidence.signer import FileSigner
+from ivr.evidence.signing import open_signer
 from ivr.evidence.site_log import SiteLog
 from ivr.evidence.stamping import unstamped
 from ivr.evidence.timestamp import Trust
@@ -215,10 +215,13 @@ def _data_folder(settings: Settings) -> Check:
 
 
 def _signing_key(settings: Settings) -> Check:
-    path = key_path(settings)
-    if not path.exists():
-        return Check("signing key", Level.OK, f"{path} will be made with the first case")
-    return Check("signing key", Level.OK, f"fingerprint {FileSigner.open(path).key_sha256[:16]}…")
+    evidence, root = settings.evidence, data_root(settings)
+    if not key_path(settings).exists() and not evidence.pkcs11_module:
+        made = f"{key_path(settings)} will be made with the first case"
+        return Check("signing key", Level.OK, made)
+    signer = open_signer(evidence, root)
+    detail = f"{signer.algorithm} {signer.key_sha256[:16]}…, {signer.place}"
+    return Check("signing key", Level.OK, detail)
 
 
 def _cases(settings: Settings) -> Check:

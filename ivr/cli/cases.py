@@ -183,16 +183,15 @@ def summary(case: CaseSummary) -> dict[str, Any]:
 
 def note(settings: Settings, path: Path, action: str, reason: str) -> None:
     """Enter into the case's custody log who looked at it."""
-    from ivr.app import key_path
+    from ivr.app import open_signer
     from ivr.evidence.custody import CustodyAction, append_custody
-    from ivr.evidence.signer import FileSigner
 
     append_custody(
         path,
         CustodyAction(action),
         actor=getpass.getuser(),
         reason=reason,
-        signer=FileSigner.open(key_path(settings)),
+        signer=open_signer(settings),
         clock=SystemClock(),
     )
 

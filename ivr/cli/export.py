@@ -62,11 +62,10 @@ def export(
 def _pdf(
     settings: Settings, path: Path, target: Path, actor: str, reason: str
 ) -> dict[str, object]:
-    from ivr.app import key_path
+    from ivr.app import open_signer
     from ivr.casework.exporting import export_pdf
-    from ivr.evidence.signer import FileSigner
 
-    signer = FileSigner.open(key_path(settings))
+    signer = open_signer(settings)
     file = export_pdf(
         path,
         target,
@@ -82,14 +81,13 @@ def _pdf(
 def _bag(
     settings: Settings, path: Path, target: Path, actor: str, reason: str, *, has_papers: bool
 ) -> dict[str, object]:
-    from ivr.app import key_path
+    from ivr.app import open_signer
     from ivr.casework.exporting import court_papers, export_bag, no_papers
-    from ivr.evidence.signer import FileSigner
     from ivr.reporting.court_pdf import must_draw
 
     if has_papers:
         must_draw()
-    signer = FileSigner.open(key_path(settings))
+    signer = open_signer(settings)
     bag = export_bag(
         path,
         target,

@@ -37,9 +37,8 @@ def redact(
     """Copy recordings and transcripts with spans silenced and masked, each file naming its
     original by digest. Listen to the copy before handing it over: what no recogniser heard as
     digits is still in it."""
-    from ivr.app import key_path
+    from ivr.app import open_signer
     from ivr.casework.redacting import redact as redacting
-    from ivr.evidence.signer import FileSigner
 
     if not actor.strip() or not reason.strip():
         raise typer.BadParameter("--who and --why must say something: they go into custody.")
@@ -51,7 +50,7 @@ def redact(
         is_automatic=is_automatic,
         actor=actor,
         reason=reason,
-        signer=FileSigner.open(key_path(settings)),
+        signer=open_signer(settings),
         clock=SystemClock(),
     )
     if as_json:

@@ -108,11 +108,10 @@ def _is_ours(settings: Settings, path: Path) -> bool:
 
 
 def _enter(settings: Settings, path: Path, done: "Replay", actor: str, reason: str) -> None:
-    from ivr.app import key_path
+    from ivr.app import open_signer
     from ivr.casework.replaying import enter
-    from ivr.evidence.signer import FileSigner
 
-    signer = FileSigner.open(key_path(settings))
+    signer = open_signer(settings)
     enter(path, done, actor=actor, reason=reason, signer=signer, clock=SystemClock())
 
 

@@ -14,6 +14,7 @@ from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.durable import sha256_file
 from ivr.evidence.journal import JOURNAL
 from ivr.evidence.layout import DERIVED, OPENED, ORIGINAL, WIRE, WIRE_CHAIN
+from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLink
 from ivr.evidence.software import running_software
 from ivr.facts.audio import Recording, WireLog
@@ -58,7 +59,7 @@ def build_manifest(
     folder: CaseFolder,
     materials: SealMaterials,
     link: SiteLink,
-    key_sha256: str,
+    signer: Signer,
     sealed_at: datetime,
 ) -> dict[str, Any]:
     """The manifest of ``folder`` as it lies on disk now.
@@ -91,7 +92,7 @@ def build_manifest(
         "is_complete": not materials.incomplete_reasons,
         "incomplete_reasons": list(materials.incomplete_reasons),
         "site_link": plain(link),
-        "signer": {"algorithm": "Ed25519", "key_sha256": key_sha256},
+        "signer": {"algorithm": signer.algorithm, "key_sha256": signer.key_sha256},
     }
 
 

@@ -60,7 +60,7 @@ def seal(
         with site_log.turn() as link:
             sealed_at = clock.now()
             _settle(folder.path)
-            manifest = build_manifest(folder, materials, link, signer.key_sha256, sealed_at)
+            manifest = build_manifest(folder, materials, link, signer, sealed_at)
             seal_sha256 = _commit(folder.path, manifest, signer)
             _log_seal(site_log, folder.case_id, seal_sha256, signer, to_iso(sealed_at))
     except OSError as problem:

@@ -11,7 +11,24 @@ from ivr.settings.section import Port, Section
 class EvidenceSettings(Section):
     site: str = Field(default="ivr", description="Name of this installation in every manifest.")
     key_file: Path | None = Field(
-        default=None, description="Ed25519 key (PEM); default: made under the data folder."
+        default=None,
+        description="Signing key (PEM: Ed25519, P-256, RSA); default: made under the data folder.",
+    )
+    certificate_file: Path | None = Field(
+        default=None,
+        description="Certificate of the signing key and those it leads to (PEM), put into seals.",
+    )
+    pkcs11_module: Path | None = Field(
+        default=None, description="PKCS#11 library (.so) of a token that holds the signing key."
+    )
+    pkcs11_token: str = Field(
+        default="", description="Label of the token; empty: the only one plugged in."
+    )
+    pkcs11_key: str = Field(
+        default="", description="Label of the key on it; empty: the only one there."
+    )
+    pkcs11_pin_file: Path | None = Field(
+        default=None, description="File with the PIN, readable to this user alone."
     )
 
 

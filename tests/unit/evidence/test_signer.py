@@ -63,7 +63,7 @@ def private_file(path, key, encryption=None):
 
 def test_a_key_of_another_kind_is_refused(tmp_path):
     path = private_file(tmp_path / "x.pem", X25519PrivateKey.generate())
-    with pytest.raises(EvidenceError, match="not an Ed25519 key"):
+    with pytest.raises(EvidenceError, match="is not Ed25519, EC on P-256, or RSA"):
         FileSigner.open(path)
 
 
