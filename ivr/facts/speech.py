@@ -21,6 +21,10 @@ class Utterance:
 
     Partial utterances (``is_final`` False) carry the same ``index`` as the final that will
     replace them; their word times are estimates and their confidences are 0.5.
+
+    Args:
+        others: what else a final may have been, the likelier first, if the engine says so; a
+            word's confidence there is the share of belief in it.
     """
 
     leg: LegName
@@ -28,6 +32,7 @@ class Utterance:
     is_final: bool
     words: tuple[Word, ...]
     model_sha256: str
+    others: tuple[tuple[Word, ...], ...] = ()
 
     @property
     def text(self) -> str:

@@ -27,7 +27,19 @@ FINISH_S = 30.0
 _log = logger("ivr.recognition")
 
 
-def words(heard: tuple[HeardWord, ...]) -> tuple[Word, ...]:
+def utterance_of(heard: Heard, leg: LegName, model_sha256: str) -> Utterance:
+    """What a recogniser told of, as a fact."""
+    return Utterance(
+        leg,
+        heard.index,
+        heard.is_final,
+        _words(heard.words),
+        model_sha256,
+        tuple(map(_words, heard.others)),
+    )
+
+
+def _words(heard: tuple[HeardWord, ...]) -> tuple[Word, ...]:
     return tuple(Word(w.text, w.start_s, w.end_s, w.confidence) for w in heard)
 
 
@@ -269,9 +281,7 @@ class LegEar:
             self._put(heard)
 
     def _put(self, heard: Heard) -> None:
-        utterance = Utterance(
-            self.leg, heard.index, heard.is_final, words(heard.words), self._model_sha256
-        )
+        utterance = utterance_of(heard, self.leg, self._model_sha256)
         if self._unread.put(utterance):
             self._partial_index = None if heard.is_final else heard.index
             return

@@ -15,6 +15,7 @@ class EngineInfo:
         is_streaming: whether partial results come while audio is fed.
         has_word_times: whether words carry times.
         has_confidences: whether words carry confidences of their own.
+        other_readings: most readings it gives of an utterance beside the likeliest; 0: none.
     """
 
     name: str
@@ -23,6 +24,7 @@ class EngineInfo:
     is_streaming: bool
     has_word_times: bool
     has_confidences: bool
+    other_readings: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Recogniser(Protocol):
 
     def final(self) -> tuple[HeardWord, ...]:
         """Flush: everything fed is decoded to its last sample; feeding may go on afterwards."""
+
+    def other_readings(self) -> tuple[tuple[HeardWord, ...], ...]:
+        """What else the utterance that was given last may have been, the likelier first; no
+        more than the engine declares. A word's confidence is the share of belief in it."""
 
 
 class Engine(Protocol):

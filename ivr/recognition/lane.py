@@ -32,11 +32,13 @@ class LaneSettings:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An utterance, times in seconds on the leg's media clock."""
+    """An utterance, times in seconds on the leg's media clock; ``others``: what else it may have
+    been, see `ivr.recognition.engine.Recogniser.other_readings`."""
 
     index: int
     is_final: bool
     words: tuple[HeardWord, ...]
+    others: tuple[tuple[HeardWord, ...], ...] = ()
 
 
 class Lane:
@@ -252,13 +254,17 @@ class _Feeder:
 
     def _final(self, words: tuple[HeardWord, ...]) -> Iterator[Heard]:
         """An empty final is only worth telling when it takes back a partial."""
-        timed = tuple(self._on_leg(word) for word in words if word.text != UNKNOWN_WORD)
+        timed = self._timed(words)
         if timed or self._partial:
-            yield Heard(self.index, is_final=True, words=timed)
+            others = tuple(map(self._timed, self._recogniser.other_readings()))
+            yield Heard(self.index, True, timed, tuple(filter(None, others)))
             self.index += 1
         self._partial = ""
         if timed:
             self.settled = max(self.settled, round(timed[-1].end_s * self._rate_hz))
+
+    def _timed(self, words: tuple[HeardWord, ...]) -> tuple[HeardWord, ...]:
+        return tuple(self._on_leg(word) for word in words if word.text != UNKNOWN_WORD)
 
     def _on_leg(self, word: HeardWord) -> HeardWord:
         """From seconds of all that the recogniser was fed to seconds of the leg: within one

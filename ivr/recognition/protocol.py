@@ -114,7 +114,10 @@ def encode(report: Report) -> bytes:
             {
                 "index": heard.index,
                 "is_final": heard.is_final,
-                "words": [[w.text, w.start_s, w.end_s, w.confidence] for w in heard.words],
+                "readings": [
+                    [[w.text, w.start_s, w.end_s, w.confidence] for w in words]
+                    for words in (heard.words, *heard.others)
+                ],
             }
             for heard in report.heard
         ]
@@ -132,14 +135,12 @@ def decode(line: bytes) -> Report:
         samples=value["samples"],
         settled=value["settled"],
         next_index=value["next_index"],
-        heard=tuple(
-            Heard(
-                heard["index"],
-                heard["is_final"],
-                tuple(HeardWord(*word) for word in heard["words"]),
-            )
-            for heard in value.get("heard", ())
-        ),
+        heard=tuple(map(_heard, value.get("heard", ()))),
         is_done=value.get("is_done", False),
         error=value.get("error"),
     )
+
+
+def _heard(value: dict[str, Any]) -> Heard:
+    first, *others = (tuple(HeardWord(*word) for word in words) for words in value["readings"])
+    return Heard(value["index"], value["is_final"], first, tuple(others))

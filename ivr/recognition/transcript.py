@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ivr.errors import RecognitionError
 from ivr.facts.call import LegName
 from ivr.facts.speech import Utterance
-from ivr.recognition.ear import words
+from ivr.recognition.ear import utterance_of
 from ivr.recognition.host_process import HostProcess, Link
 from ivr.recognition.lane import LEG_RATES_HZ
 from ivr.recognition.protocol import Kind, Opening, Report
@@ -79,7 +79,7 @@ class _Found:
         part = self._part
         self.settled = max(self.settled, report.settled)
         self.finals += [
-            Utterance(part.leg, heard.index, True, words(heard.words), part.model_sha256)
+            utterance_of(heard, part.leg, part.model_sha256)
             for heard in report.heard
             if heard.is_final
         ]

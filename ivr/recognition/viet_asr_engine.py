@@ -174,6 +174,9 @@ class VietAsrRecogniser:
         self._came_s.clear()
         return heard
 
+    def other_readings(self) -> tuple[tuple[HeardWord, ...], ...]:
+        return ()  # the library gives none
+
     @staticmethod
     def _text(text: str) -> str:
         return unicodedata.normalize("NFC", text).lower()

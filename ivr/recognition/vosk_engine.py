@@ -8,6 +8,7 @@ does so when the model allows it), so the rate fed is the model's rate, always.
 """
 
 import json
+import math
 import os
 import unicodedata
 from importlib.metadata import version
@@ -16,6 +17,9 @@ from typing import Any
 from ivr.errors import RecognitionError
 from ivr.recognition.engine import EngineInfo, HeardWord
 from ivr.recognition.model import ModelInfo
+
+OTHER_READINGS = 4
+LEAST_SHARE = 0.05  # of the belief; below it readings are noise
 
 _REMEDY = "Run `ivr models verify`; if it is in order, choose another model."
 
@@ -54,6 +58,7 @@ class VoskEngine:
             is_streaming=True,
             has_word_times=model.has_word_times,
             has_confidences=model.has_word_times,
+            other_readings=OTHER_READINGS,
         )
         try:
             self._model = self._vosk.Model(model_path=str(model.path))
@@ -77,8 +82,11 @@ class VoskRecogniser:
 
     def __init__(self, kaldi: Any) -> None:
         self._kaldi = kaldi
-        # No alternatives: only then words have confidences of 0 to 1 (minimum Bayes risk).
+        self._others: tuple[tuple[HeardWord, ...], ...] = ()
         kaldi.SetWords(True)
+        # Vosk gives either readings or minimum-Bayes-risk confidences. The share of belief over
+        # the readings is the better confidence: the other is nearly always 1.
+        kaldi.SetMaxAlternatives(OTHER_READINGS + 1)
 
     def accept(self, pcm: bytes) -> bool:
         try:
@@ -92,21 +100,57 @@ class VoskRecogniser:
         return unicodedata.normalize("NFC", json.loads(self._kaldi.PartialResult())["partial"])
 
     def result(self) -> tuple[HeardWord, ...]:
-        return _words(self._kaldi.Result())
+        return self._likeliest(self._kaldi.Result())
 
     def final(self) -> tuple[HeardWord, ...]:
-        return _words(self._kaldi.FinalResult())
+        return self._likeliest(self._kaldi.FinalResult())
+
+    def other_readings(self) -> tuple[tuple[HeardWord, ...], ...]:
+        return self._others
+
+    def _likeliest(self, answer: str) -> tuple[HeardWord, ...]:
+        first, *others = _readings(answer) or [()]
+        self._others = tuple(others)
+        return first
 
 
-def _words(answer: str) -> tuple[HeardWord, ...]:
-    """``result`` is missing when nothing was heard. Without word boundaries in the model the
-    times are there too, but only as good as the lattice's (up to 0.3 s off)."""
-    return tuple(
-        HeardWord(
-            text=unicodedata.normalize("NFC", word["word"]),
-            start_s=float(word["start"]),
-            end_s=float(word["end"]),
-            confidence=min(1.0, max(0.0, float(word["conf"]))),
+def _readings(answer: str) -> list[tuple[HeardWord, ...]]:
+    """All readings with a share of `LEAST_SHARE`, the likeliest first.
+
+    ``result`` is missing where nothing was heard. Without word boundaries in the model the times
+    are there too, but only as good as the lattice's (up to 0.3 s off).
+    """
+    found = [one for one in json.loads(answer)["alternatives"] if one.get("result")]
+    if not found:
+        return []
+    best = max(one["confidence"] for one in found)  # log-likelihoods, so e to their power
+    weights = [math.exp(one["confidence"] - best) for one in found]
+    shares = [weight / sum(weights) for weight in weights]
+    believed = [(one["result"], share) for one, share in zip(found, shares, strict=True)]
+    kept = [words for n, (words, share) in enumerate(believed) if not n or share >= LEAST_SHARE]
+    return [
+        tuple(
+            HeardWord(
+                text=unicodedata.normalize("NFC", word["word"]),
+                start_s=float(word["start"]),
+                end_s=float(word["end"]),
+                confidence=min(1.0, _belief(word, believed)),
+            )
+            for word in words
         )
-        for word in json.loads(answer).get("result", ())
+        for words in kept
+    ]
+
+
+def _belief(word: dict[str, Any], readings: list[tuple[list[dict[str, Any]], float]]) -> float:
+    """Share of the readings that hold this word at about this time."""
+    return sum(
+        share
+        for words, share in readings
+        if any(
+            other["word"] == word["word"]
+            and other["start"] < word["end"]
+            and word["start"] < other["end"]
+            for other in words
+        )
     )

@@ -1,7 +1,7 @@
 """The listener: utterances in, phrase hits out, over all legs of one call."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
@@ -12,6 +12,7 @@ from ivr.spotting.automaton import compile_rulebook
 from ivr.spotting.costs import Region
 from ivr.spotting.guards import UNCERTAIN_FACTOR, Denial, Guards
 from ivr.spotting.matcher import SCORE_SLOPE, Match, Matcher
+from ivr.spotting.readings import with_readings
 from ivr.spotting.rulebook import Rulebook
 from ivr.spotting.tokens import Token, has_diacritics, tokenize, utterances_from_turns
 
@@ -165,17 +166,13 @@ class SpottingSession:
         before = leg.provisional
         tokens = tokenize(utterance, leg.words)
         leg.is_marked = leg.is_marked or has_diacritics(tokens)
-        tail = self._joinable_tail(leg, tokens)
-        found = [
-            hit
-            for end, hit in self._spotter.hits_in(
-                [*tail, *tokens],
-                utterance.leg,
-                folded=not leg.is_marked,
-                is_final=utterance.is_final,
-            )
-            if end > len(tail)
-        ]
+        found = self._hits(leg, utterance, tokens)
+        if utterance.others:
+            others = [
+                self._hits(leg, utterance, tokenize(replace(utterance, words=words), leg.words))
+                for words in utterance.others
+            ]
+            found = with_readings(found, others)
         leg.provisional, leg.hidden = _settle(found, leg.standing[-TAIL_TOKENS:])
         new = leg.provisional
         if utterance.is_final:
@@ -189,6 +186,20 @@ class SpottingSession:
             known = {(hit.phrase_id, hit.start_s) for hit in before}
             new = [hit for hit in new if (hit.phrase_id, hit.start_s) not in known]
         return tuple(sorted(new, key=_order))
+
+    def _hits(self, leg: _Leg, utterance: Utterance, tokens: Sequence[Token]) -> list[PhraseHit]:
+        """Phrases that end in these tokens; they may have begun in what was said before."""
+        tail = self._joinable_tail(leg, tokens)
+        return [
+            hit
+            for end, hit in self._spotter.hits_in(
+                [*tail, *tokens],
+                utterance.leg,
+                folded=not leg.is_marked,
+                is_final=utterance.is_final,
+            )
+            if end > len(tail)
+        ]
 
     def _joinable_tail(self, leg: _Leg, tokens: Sequence[Token]) -> list[Token]:
         """Tokens said so shortly before that a phrase may run across the border."""

@@ -231,3 +231,19 @@ def test_a_wideband_leg_is_brought_to_the_model_s_rate(
 def test_another_rate_is_refused(engine: Engine, lane_settings: LaneSettings) -> None:
     with pytest.raises(RecognitionError, match="44100"):
         Lane(engine, 44100, lane_settings)
+
+
+def test_doubtful_sound_comes_with_other_readings_on_the_leg_s_clock(
+    lane: Lane, clip: Clip, engine: Engine
+) -> None:
+    spoken = clip("demand")
+    noise = np.random.default_rng(7).normal(0, 900, len(spoken)).astype(np.int16)
+    told = finals(hear(lane, spoken // 2 + noise, offset=8000))
+    others = [words for one in told for words in one.others]
+
+    assert others
+    assert all(len(one.others) <= engine.info.other_readings for one in told)
+    assert all(words != one.words for one in told for words in one.others)
+    assert all(1.0 <= word.start_s <= word.end_s for words in others for word in words)
+    assert all(0.0 < word.confidence <= 1.0 for words in others for word in words)
+    assert min(word.confidence for one in told for word in one.words) < 1.0

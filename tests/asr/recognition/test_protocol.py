@@ -27,6 +27,7 @@ reports = st.builds(
             index=st.integers(0, 10**6),
             is_final=st.booleans(),
             words=st.lists(words, max_size=4).map(tuple),
+            others=st.lists(st.lists(words, max_size=3).map(tuple), max_size=2).map(tuple),
         ),
         max_size=3,
     ).map(tuple),
