@@ -111,16 +111,11 @@ def verified_payload(signed: Mapping[str, Any], key: PublicKey, purpose: str) ->
         if set(signed) != {"payload", "signatures"}:
             raise ValueError("it has members that no signature covers")
         from_b64url(signed["signatures"][0]["signature"])
-        checked = jws.deserialize_json(
-            dict(signed),
-            _jwk(key),
-            algorithms=[str(expected["alg"])],  # type: ignore[arg-type] # its type names one shape of JSON, what came is any
-        )
+        foreign: Any = dict(signed)  # the library's type is one shape of JSON; this may be any
+        checked = jws.deserialize_json(foreign, _jwk(key), algorithms=[str(expected["alg"])])
     except (JoseError, KeyError, TypeError, RecursionError) as problem:
         raise ValueError(f"it does not match: {type(problem).__name__} {problem}") from problem
-    payload = checked.payload
-    assert payload is not None
-    return payload
+    return bytes(checked.payload)
 
 
 def _jwk(key: PublicKey) -> OKPKey | ECKey | RSAKey:
