@@ -20,6 +20,7 @@ from ivr.settings.filing import (
     SmtpSettings,
     StorageSettings,
 )
+from ivr.settings.keeping import EncryptionSettings, RetentionSettings
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.reading import Settings, load, resolve
 from ivr.settings.section import PROJECT_ROOT, Section
@@ -33,6 +34,7 @@ __all__ = [
     "PROJECT_ROOT",
     "AdmissionSettings",
     "CallSettings",
+    "EncryptionSettings",
     "EvidenceSettings",
     "LogSettings",
     "MediaSettings",
@@ -42,6 +44,7 @@ __all__ = [
     "RecognitionSettings",
     "RegistrationSettings",
     "ReportingSettings",
+    "RetentionSettings",
     "Section",
     "Settings",
     "SipSettings",

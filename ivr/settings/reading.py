@@ -23,6 +23,7 @@ from ivr.settings.filing import (
     SmtpSettings,
     StorageSettings,
 )
+from ivr.settings.keeping import EncryptionSettings, RetentionSettings
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.section import PROJECT_ROOT
 from ivr.settings.stamping import TimestampSettings
@@ -56,6 +57,8 @@ class Settings(BaseSettings):
     verdict: VerdictSettings = VerdictSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     timestamp: TimestampSettings = TimestampSettings()
+    retention: RetentionSettings = RetentionSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
     smtp: SmtpSettings = SmtpSettings()
     modem: ModemSettings = ModemSettings()
     smpp: SmppSettings = SmppSettings()
