@@ -16,6 +16,8 @@ from ivr.dialogue.prompts import Prompt
 from ivr.dialogue.script import Script
 from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
 from ivr.evidence import signing
+from ivr.evidence.custody import Custodian
+from ivr.evidence.layout import CASES, SITE_LOG
 from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLog
 from ivr.evidence.stamping import Stamper
@@ -128,7 +130,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
     """
     clock = clock or SystemClock()
     root = data_root(settings)
-    vault = root / "cases"
+    vault = root / CASES
     try:
         vault.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as problem:
@@ -143,7 +145,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
         mind = await stack.enter_async_context(open_mind(settings))
         signer = await asyncio.to_thread(open_signer, settings)
         site_log = await asyncio.to_thread(
-            SiteLog.open, seals_path(settings), vault, settings.evidence.site, clock
+            SiteLog.open, root, settings.evidence.site, signer, clock
         )
         voices = await asyncio.to_thread(load_voices, settings)
         await asyncio.to_thread(check_codes, settings)
@@ -213,7 +215,7 @@ def check_codes(settings: Settings) -> None:
 
 
 def data_root(settings: Settings) -> Path:
-    """The data folder: cases, keys, ledger, outbox, log of seals."""
+    """The data folder: cases, keys, ledger, outbox, site log."""
     return settings.storage.root.absolute()
 
 
@@ -237,9 +239,21 @@ def outbox_path(settings: Settings) -> Path:
     return settings.reporting.outbox_dir or data_root(settings) / "outbox"
 
 
-def seals_path(settings: Settings) -> Path:
-    """The log of every seal set here."""
-    return data_root(settings) / "seals.jsonl"
+def open_custodian(settings: Settings) -> Custodian:
+    """Key, clock and site log for a command that enters something into a case's custody; not for
+    an event loop.
+
+    Raises:
+        EvidenceError, SettingsError, EnvironmentProblem: as `open_signer`.
+    """
+    clock, signer = SystemClock(), open_signer(settings)
+    log = SiteLog.resume(data_root(settings), settings.evidence.site, signer, clock)
+    return Custodian(signer, clock, log)
+
+
+def site_log_path(settings: Settings) -> Path:
+    """The log of every seal set here and of what was done with the cases since."""
+    return data_root(settings) / SITE_LOG
 
 
 async def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:

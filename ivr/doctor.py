@@ -21,7 +21,7 @@ from ivr.app import (
     key_path,
     load_voices,
     open_ledger,
-    seals_path,
+    site_log_path,
 )
 from ivr.clock import SystemClock
 from ivr.dialogue.script import Script
@@ -230,9 +230,10 @@ def _cases(settings: Settings) -> Check:
     if waiting:
         remedy = "`ivr recover` seals them (so does `ivr serve` at its start)."
         return Check("cases", Level.WARNING, f"{len(waiting)} left unsealed", remedy)
-    if not vault.exists():
+    if not site_log_path(settings).exists() and not unstamped(vault):
         return Check("cases", Level.OK, "none yet")
-    log = SiteLog.open(seals_path(settings), vault, settings.evidence.site, SystemClock())
+    evidence, root = settings.evidence, data_root(settings)
+    log = SiteLog.open(root, evidence.site, open_signer(evidence, root), SystemClock())
     missing = log.missing_cases()
     if missing:
         detail = f"{len(missing)} sealed cases are gone: {', '.join(missing[:3])}"

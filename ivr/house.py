@@ -14,6 +14,7 @@ from ivr.dialogue.pin import PinGate
 from ivr.dialogue.prompts import Prompt
 from ivr.dialogue.script import Script
 from ivr.evidence.case_folder import CaseFolder
+from ivr.evidence.custody import Custodian
 from ivr.evidence.layout import ORIGINAL
 from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLog
@@ -103,6 +104,11 @@ class House:
     def subscribers(self) -> dict[str, Subscriber]:
         """Subscribers by access number."""
         return {subscriber.access: subscriber for subscriber in self.settings.subscribers}
+
+    @property
+    def custodian(self) -> Custodian:
+        """For entries into the custody of cases."""
+        return Custodian(self.signer, self.clock, self.site_log)
 
     def count_refusal(self, reason: str, address: str) -> None:
         """A call was refused; ``address``: where it came from."""

@@ -6,13 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from ivr.casefile import FIRST, SECOND, SealedCase, read_case, transcript_of, verdict_alone
-from ivr.clock import Clock
 from ivr.errors import EvidenceError
 from ivr.evidence.bag import Bag, BagLabel, must_be_free, write_bag, write_paper
 from ivr.evidence.canonical import sha256_hex
-from ivr.evidence.custody import CustodyAction, append_custody
+from ivr.evidence.custody import Custodian, CustodyAction, append_custody
 from ivr.evidence.layout import MANIFEST
-from ivr.evidence.signer import Signer
 from ivr.evidence.software import running_software
 from ivr.evidence.verification import verification_steps
 from ivr.facts.reports import CaseFacts
@@ -53,11 +51,10 @@ def no_papers(_case: SealedCase, _handover: Handover) -> Mapping[str, bytes]:
 def export_bag(
     path: Path,
     target: Path,
+    custodian: Custodian,
     *,
     actor: str,
     reason: str,
-    signer: Signer,
-    clock: Clock,
     papers: Papers = no_papers,
 ) -> Bag:
     """Court folder of the sealed case at ``path``.
@@ -71,29 +68,28 @@ def export_bag(
     must_be_free(target, path)
     must_be_whole(path)
     case = read_case(path)
-    handover = enter(case, actor=actor, reason=reason, form="bagit", signer=signer, clock=clock)
+    handover = enter(case, custodian, actor=actor, reason=reason, form="bagit")
     manifest_sha256 = sha256_hex((path / MANIFEST).read_bytes())
     label = BagLabel(
         case.sealed.case_id,
         case.site,
         manifest_sha256,
-        signer.key_sha256,
+        custodian.signer.key_sha256,
         handover.at,
         actor,
         reason,
         _software(),
     )
-    return write_bag(path, target, label, signer, papers(case, handover))
+    return write_bag(path, target, label, custodian, papers(case, handover))
 
 
 def export_pdf(
     path: Path,
     target: Path,
+    custodian: Custodian,
     *,
     actor: str,
     reason: str,
-    signer: Signer,
-    clock: Clock,
     describe: Callable[[SealedCase], CaseFacts],
 ) -> Path:
     """The papers alone, as a file in ``target``; entered into custody like a court folder.
@@ -106,7 +102,7 @@ def export_pdf(
     must_be_free(target, path)
     must_be_whole(path)
     case = read_case(path)
-    handover = enter(case, actor=actor, reason=reason, form="pdf", signer=signer, clock=clock)
+    handover = enter(case, custodian, actor=actor, reason=reason, form="pdf")
     drawn = court_papers(describe)(case, handover)[PAPER]
     return write_paper(target / f"bien-ban-{case.sealed.case_id}.pdf", drawn)
 
@@ -171,19 +167,18 @@ def _software() -> str:
 
 
 def enter(
-    case: SealedCase, *, actor: str, reason: str, form: str, signer: Signer, clock: Clock
+    case: SealedCase, custodian: Custodian, *, actor: str, reason: str, form: str
 ) -> Handover:
     """The custody entry of an export."""
     record = append_custody(
         case.sealed.path,
         CustodyAction.EXPORTED,
+        custodian,
         actor=actor,
         reason=reason,
-        signer=signer,
-        clock=clock,
         facts={"format": form},
     )
-    return Handover(actor, reason, str(record["at"]), signer.key_sha256)
+    return Handover(actor, reason, str(record["at"]), custodian.signer.key_sha256)
 
 
 def must_be_whole(path: Path) -> None:

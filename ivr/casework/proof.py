@@ -20,7 +20,7 @@ def prove(path: Path, house: House) -> tuple[Step, ...]:
     root = house.vault.parent
     key_file = house.settings.evidence.key_file or root / "keys" / "site.pem"
     trust = Trust.of(house.settings.timestamp)
-    return prove_files(path, public_path(key_file), root / "seals.jsonl", trust)
+    return prove_files(path, public_path(key_file), root / "site-log.jsonl", trust)
 
 
 def prove_files(

@@ -14,14 +14,13 @@ from typing import Any
 
 from ivr import casefile
 from ivr.casefile import FIRST, SECOND, SealedCase, read_case, transcript_of
-from ivr.clock import Clock, to_iso
+from ivr.clock import to_iso
 from ivr.errors import EvidenceError, UsageError
 from ivr.evidence.bag import must_be_free
 from ivr.evidence.canonical import canonical, plain, sha256_hex
-from ivr.evidence.custody import CustodyAction, append_custody
+from ivr.evidence.custody import Custodian, CustodyAction, append_custody
 from ivr.evidence.durable import sha256_file, sync_file, sync_folder, write_atomic
 from ivr.evidence.layout import DERIVED, MANIFEST, SIGNER
-from ivr.evidence.signer import Signer
 from ivr.evidence.software import running_software
 from ivr.evidence.verification import verification_steps
 from ivr.facts.call import LegName
@@ -77,12 +76,11 @@ def redact(
     path: Path,
     target: Path,
     spans: Sequence[Span],
+    custodian: Custodian,
     *,
     is_automatic: bool,
     actor: str,
     reason: str,
-    signer: Signer,
-    clock: Clock,
 ) -> Redacted:
     """Write the copy into ``target``, whole or not at all; entered into custody before.
 
@@ -99,7 +97,7 @@ def redact(
     case = read_case(path)
     manifest: dict[str, Any] = json.loads((path / MANIFEST).read_bytes())
     begins = {LegName(leg["leg"]): float(leg["start_s"]) for leg in manifest["legs"]}
-    words = _transcripts(case)
+    signer, words = custodian.signer, _transcripts(case)
     silenced = _to_silence(spans, words if is_automatic else {}, begins)
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     try:
@@ -114,7 +112,7 @@ def redact(
                 "notice": NOTICE,
                 "case_id": case.sealed.case_id,
                 "seal_sha256": case.sealed.seal_sha256,
-                "at": to_iso(clock.now()),
+                "at": to_iso(custodian.clock.now()),
                 "actor": actor,
                 "reason": reason,
                 "spans": plain(silenced),
@@ -128,10 +126,9 @@ def redact(
         append_custody(
             path,
             CustodyAction.EXPORTED,
+            custodian,
             actor=actor,
             reason=reason,
-            signer=signer,
-            clock=clock,
             facts={"format": "redacted", "list_sha256": sha256_hex(listed)},
         )
         draft.replace(target)

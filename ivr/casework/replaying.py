@@ -29,10 +29,9 @@ from ivr.errors import EvidenceError
 from ivr.evidence.bag_check import check_bag
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.chained import Record
-from ivr.evidence.custody import CustodyAction, append_custody
+from ivr.evidence.custody import Custodian, CustodyAction, append_custody
 from ivr.evidence.durable import SEALED, sync_folder, write_atomic
 from ivr.evidence.layout import DERIVED, MANIFEST, WIRE, refused
-from ivr.evidence.signer import Signer
 from ivr.evidence.verification import verification_steps
 from ivr.facts.audio import Recording
 from ivr.journeys.second_pass import Findings
@@ -136,9 +135,7 @@ def _compared(path: Path, files: Mapping[str, bytes]) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def enter(
-    path: Path, done: Replay, *, actor: str, reason: str, signer: Signer, clock: Clock
-) -> Record:
+def enter(path: Path, done: Replay, custodian: Custodian, *, actor: str, reason: str) -> Record:
     """The custody entry of a replay, with the digest of its result.
 
     Raises:
@@ -147,10 +144,9 @@ def enter(
     return append_custody(
         path,
         CustodyAction.REPLAYED,
+        custodian,
         actor=actor,
         reason=reason,
-        signer=signer,
-        clock=clock,
         facts={
             "is_same": done.is_same,
             "result_sha256": sha256_hex(done.result),

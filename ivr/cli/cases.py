@@ -14,7 +14,7 @@ from rich.table import Table
 from ivr import shapes
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, print_reasons, run
-from ivr.clock import SystemClock, to_iso
+from ivr.clock import to_iso
 from ivr.errors import EnvironmentProblem, EvidenceError
 from ivr.facts.call import CallOpened
 from ivr.facts.cases import CaseSummary
@@ -183,16 +183,15 @@ def summary(case: CaseSummary) -> dict[str, Any]:
 
 def note(settings: Settings, path: Path, action: str, reason: str) -> None:
     """Enter into the case's custody log who looked at it."""
-    from ivr.app import open_signer
+    from ivr.app import open_custodian
     from ivr.evidence.custody import CustodyAction, append_custody
 
     append_custody(
         path,
         CustodyAction(action),
+        open_custodian(settings),
         actor=getpass.getuser(),
         reason=reason,
-        signer=open_signer(settings),
-        clock=SystemClock(),
     )
 
 

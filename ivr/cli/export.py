@@ -10,7 +10,6 @@ import typer
 
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, run
-from ivr.clock import SystemClock
 from ivr.settings import Settings, resolve
 
 if TYPE_CHECKING:
@@ -62,39 +61,37 @@ def export(
 def _pdf(
     settings: Settings, path: Path, target: Path, actor: str, reason: str
 ) -> dict[str, object]:
-    from ivr.app import open_signer
+    from ivr.app import open_custodian
     from ivr.casework.exporting import export_pdf
 
-    signer = open_signer(settings)
+    custodian = open_custodian(settings)
     file = export_pdf(
         path,
         target,
+        custodian,
         actor=actor,
         reason=reason,
-        signer=signer,
-        clock=SystemClock(),
         describe=_describe(settings),
     )
-    return {"path": str(file), "key_sha256": signer.key_sha256}
+    return {"path": str(file), "key_sha256": custodian.signer.key_sha256}
 
 
 def _bag(
     settings: Settings, path: Path, target: Path, actor: str, reason: str, *, has_papers: bool
 ) -> dict[str, object]:
-    from ivr.app import open_signer
+    from ivr.app import open_custodian
     from ivr.casework.exporting import court_papers, export_bag, no_papers
     from ivr.reporting.court_pdf import must_draw
 
     if has_papers:
         must_draw()
-    signer = open_signer(settings)
+    custodian = open_custodian(settings)
     bag = export_bag(
         path,
         target,
+        custodian,
         actor=actor,
         reason=reason,
-        signer=signer,
-        clock=SystemClock(),
         papers=court_papers(_describe(settings)) if has_papers else no_papers,
     )
     return {
@@ -102,7 +99,7 @@ def _bag(
         "files": bag.files,
         "size": bag.size,
         "tag_manifest_sha256": bag.tag_manifest_sha256,
-        "key_sha256": signer.key_sha256,
+        "key_sha256": custodian.signer.key_sha256,
     }
 
 

@@ -31,7 +31,7 @@ def verify(
     Exit 1 when any step fails. Without a trusted key a replaced key cannot be found, and the step
     says so.
     """
-    from ivr.app import key_path, seals_path
+    from ivr.app import key_path, site_log_path
     from ivr.casework.proof import prove_files
     from ivr.evidence.signer import public_path
     from ivr.evidence.timestamp import Trust
@@ -39,7 +39,7 @@ def verify(
     settings = context.of(ctx).settings
     own = public_path(key_path(settings))
     trusted = key or (own if own.exists() else None)
-    seals = seals_path(settings)
+    seals = site_log_path(settings)
     log = seals if key is None and seals.exists() else None
     trust = Trust.of(settings.timestamp, tsa_ca)
     is_good = True

@@ -8,7 +8,6 @@ import typer
 
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, run
-from ivr.clock import SystemClock
 from ivr.facts.call import LegName
 from ivr.settings import Settings
 
@@ -37,7 +36,7 @@ def redact(
     """Copy recordings and transcripts with spans silenced and masked, each file naming its
     original by digest. Listen to the copy before handing it over: what no recogniser heard as
     digits is still in it."""
-    from ivr.app import open_signer
+    from ivr.app import open_custodian
     from ivr.casework.redacting import redact as redacting
 
     if not actor.strip() or not reason.strip():
@@ -47,11 +46,10 @@ def redact(
         run(_path(settings, case_id)),
         target,
         [_span(text) for text in spans],
+        open_custodian(settings),
         is_automatic=is_automatic,
         actor=actor,
         reason=reason,
-        signer=open_signer(settings),
-        clock=SystemClock(),
     )
     if as_json:
         print_json(

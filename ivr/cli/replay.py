@@ -108,11 +108,10 @@ def _is_ours(settings: Settings, path: Path) -> bool:
 
 
 def _enter(settings: Settings, path: Path, done: "Replay", actor: str, reason: str) -> None:
-    from ivr.app import open_signer
+    from ivr.app import open_custodian
     from ivr.casework.replaying import enter
 
-    signer = open_signer(settings)
-    enter(path, done, actor=actor, reason=reason, signer=signer, clock=SystemClock())
+    enter(path, done, open_custodian(settings), actor=actor, reason=reason)
 
 
 async def _replay(settings: Settings, path: Path, bag: Path | None, *, listens: bool) -> "Replay":

@@ -6,6 +6,7 @@
   data/<case_id>/               the sealed case, byte for byte
   data/site.pub.pem             public key of the seal
   data/custody.csv              custody.jsonl as a table
+  data/inclusion.json           that seal and last custody entry are in the log of the site
   data/verify.py                the verifier, one file
   data/HUONG-DAN.txt, data/INSTRUCTIONS.txt      how to check it, Vietnamese and English
   data/kiem-tra-thu-cong.sh     the same with sha256sum and openssl alone
@@ -26,7 +27,7 @@ from pathlib import Path
 from ivr.errors import EvidenceError
 from ivr.evidence import verify as verifier
 from ivr.evidence.canonical import canonical
-from ivr.evidence.custody import read_custody
+from ivr.evidence.custody import Custodian, read_custody
 from ivr.evidence.durable import (
     SEALED,
     copy_atomic,
@@ -36,6 +37,7 @@ from ivr.evidence.durable import (
     write_atomic,
 )
 from ivr.evidence.layout import SIGNER
+from ivr.evidence.log_proofs import INCLUSION
 from ivr.evidence.signer import Signer
 
 BAG_TYPE = "ivr-bag"
@@ -95,7 +97,7 @@ def must_be_free(target: Path, case: Path) -> None:
 
 
 def write_bag(
-    case: Path, target: Path, label: BagLabel, signer: Signer, papers: Mapping[str, bytes]
+    case: Path, target: Path, label: BagLabel, custodian: Custodian, papers: Mapping[str, bytes]
 ) -> Bag:
     """Make the bag whole or not at all: it takes its name when its last byte is on the disk.
 
@@ -104,7 +106,7 @@ def write_bag(
         papers: file name to content, put beside the case into ``data/``.
 
     Raises:
-        EvidenceError: the target is taken, the custody log is broken, or the disk refused.
+        EvidenceError: the target is taken, custody or site log are broken, or the disk refused.
     """
     must_be_free(target, case)
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
@@ -115,8 +117,9 @@ def write_bag(
         with waiting_lock(case):  # no custody entry half in, half out
             _copy_tree(case, payload / label.case_id)
             table = custody_table(case)
-        _add_papers(payload, {**papers, CUSTODY_TABLE: table})
-        bag = _finish(draft, label, signer, target)
+            included = custodian.site_log.inclusion(label.case_id)
+        _add_papers(payload, {**papers, CUSTODY_TABLE: table, INCLUSION: included})
+        bag = _finish(draft, label, custodian.signer, target)
         draft.replace(target)
         sync_folder(target.parent)
     except OSError as problem:

@@ -9,7 +9,7 @@ and the log of the site; the RTP door chains the wire log's blocks after the sam
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,20 @@ class ChainedLog:
     """One such file. Remembers how far it has read, so an append costs one line, not the file.
 
     Not locked: the owner of the file holds a lock around `refresh` and `append`.
+
+    Args:
+        learn: told of each line that is read or written, with its bytes without line feed.
     """
 
-    def __init__(self, path: Path, first_previous: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        first_previous: str,
+        learn: Callable[[bytes, Record], None] = lambda _line, _record: None,
+    ) -> None:
         self.path = path
         self._first = first_previous
+        self._learn = learn
         self.head = first_previous
         self.count = 0
         self._offset = 0
@@ -60,11 +69,24 @@ class ChainedLog:
         self.head, self.count, self._offset = self._first, 0, 0
         return self.refresh()
 
+    @property
+    def offset(self) -> int:
+        """Bytes that were read or written so far: where the next line begins."""
+        return self._offset
+
+    def resume(self, count: int, head: str, offset: int) -> None:
+        """Go on behind a line that is known, without reading what is before it."""
+        self.head, self.count, self._offset = head, count, offset
+
     def refresh(self) -> list[Record]:
         """Lines that came since the last look. A last line without its end is left out."""
         data = self._rest()
         whole = data[: data.rfind(b"\n") + 1]
-        records = [self._accept(line) for line in whole.split(b"\n")[:-1]]
+        records = []
+        for line in whole.split(b"\n")[:-1]:
+            record = self._accept(line)
+            self._learn(line, record)
+            records.append(record)
         self._offset += len(whole)
         return records
 
@@ -88,7 +110,7 @@ class ChainedLog:
         """Write a finished line, which must continue the chain."""
         is_new = not self.path.exists()
         before = (self.head, self.count)
-        self._accept(line.rstrip(b"\n"))
+        record = self._accept(line.rstrip(b"\n"))
         try:
             handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, OPEN)
             with os.fdopen(handle, "wb", buffering=0) as file:
@@ -107,6 +129,7 @@ class ChainedLog:
         self._offset += len(line)
         if is_new:
             sync_folder(self.path.parent)
+        self._learn(line.rstrip(b"\n"), record)
 
     def _rest(self) -> bytes:
         try:

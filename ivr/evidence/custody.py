@@ -3,23 +3,27 @@
 custody.jsonl is append-only and chained; its genesis is the digest of the sealed manifest, so it
 fits no other case. custody.head.jws is a signature over its last line. The signed head is
 written before the line: after a crash between the two the next append adds the missing line from
-it, and taking lines off the end, or putting some on, shows.
+it, and taking lines off the end, or putting some on, shows. Each entry is told to the log of the
+site, which finds custody that was put back to an older state together with its head.
 """
 
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from ivr.clock import Clock, to_iso
 from ivr.errors import EvidenceError
-from ivr.evidence.canonical import canonical, sha256_hex
+from ivr.evidence import events
+from ivr.evidence.canonical import canonical
 from ivr.evidence.chained import ChainedLog, Record, link
 from ivr.evidence.durable import waiting_lock, write_atomic
-from ivr.evidence.layout import CUSTODY, CUSTODY_HEAD, MANIFEST, is_sealed
+from ivr.evidence.layout import CUSTODY, CUSTODY_HEAD, is_sealed, seal_digest
 from ivr.evidence.signer import CUSTODY_TYPE, Signer
+from ivr.evidence.site_log import SiteLog
 
 
 class CustodyAction(StrEnum):
@@ -45,37 +49,43 @@ def begin_custody(
     write_atomic(path / CUSTODY, line + b"\n")
 
 
+@dataclass(frozen=True, slots=True)
+class Custodian:
+    """Who keeps the cases of a site, with what they need for an entry: key, clock and log."""
+
+    signer: Signer
+    clock: Clock
+    site_log: SiteLog
+
+
 def append_custody(
     path: Path,
     action: CustodyAction,
+    custodian: Custodian,
     *,
     actor: str,
     reason: str,
-    signer: Signer,
-    clock: Clock,
     facts: Mapping[str, Any] | None = None,
 ) -> Record:
-    """Add one entry and sign the new head; waits for the disk and for other writers.
+    """Add one entry, sign the new head and tell the log of the site; waits for the disk and for
+    other writers.
 
     Args:
+        path: a sealed case in the site's own vault.
         actor: who, as a person would name them in court (account, full name, or command).
         reason: why, e.g. the number of a request; may be empty for a mere look.
         facts: more about it, e.g. the span that was played or the digest of an export.
 
     Raises:
-        EvidenceError: not a sealed case, manifest or custody log changed, or the disk refused.
+        EvidenceError: not a sealed case, a copy of one, manifest, custody or site log changed, or
+            the disk refused.
     """
-    if not is_sealed(path):
-        raise EvidenceError(
-            f"{path.name} has no custody log.",
-            why="it is not a sealed case",
-            remedy="Seal it first, or run `ivr recover`.",
-        )
-    with waiting_lock(path):
+    _must_be_kept_here(path, custodian.site_log)
+    with waiting_lock(path), custodian.site_log.turn() as turn:
         log, seal_sha256 = _open_log(path)
         fields = {
             "action": action,
-            "at": to_iso(clock.now()),
+            "at": to_iso(custodian.clock.now()),
             "actor": actor,
             "reason": reason,
             "seal_sha256": seal_sha256,
@@ -83,9 +93,38 @@ def append_custody(
         }
         entry = link(fields, log.count, log.head)
         line = canonical(entry)
-        _replace_head(path, canonical(signer.sign(line, CUSTODY_TYPE)))
+        signed = canonical(custodian.signer.sign(line, CUSTODY_TYPE))
+        told = events.custody(path.name, entry["n"], entry["chain"], action, entry["at"])
+        turn.intend(told)
+        _replace_head(path, signed)
         log.append_line(line + b"\n")
+        turn.record(told)
     return entry
+
+
+def heal_custody(path: Path) -> None:
+    """Add the last entry where a crash kept it out, from the signed head; else change nothing.
+
+    Raises:
+        EvidenceError: as `append_custody`.
+    """
+    with waiting_lock(path):
+        _open_log(path)
+
+
+def _must_be_kept_here(path: Path, site_log: SiteLog) -> None:
+    if not is_sealed(path):
+        raise EvidenceError(
+            f"{path.name} has no custody log.",
+            why="it is not a sealed case",
+            remedy="Seal it first, or run `ivr recover`.",
+        )
+    if path.resolve().parent != site_log.vault.resolve():
+        raise EvidenceError(
+            f"Nothing can be entered into the custody of {path}.",
+            why=f"it is a copy; the case itself is kept in {site_log.vault}",
+            remedy="Name the case by its id.",
+        )
 
 
 def read_custody(path: Path) -> list[Record]:
@@ -94,13 +133,13 @@ def read_custody(path: Path) -> list[Record]:
     Raises:
         EvidenceError: the log was changed.
     """
-    return ChainedLog(path / CUSTODY, sha256_hex(_read(path / MANIFEST))).read()
+    return ChainedLog(path / CUSTODY, seal_digest(path)).read()
 
 
 def _open_log(path: Path) -> tuple[ChainedLog, str]:
     """The log up to its signed head, and the digest of the manifest as it is now. Whether the
     head's signature is right is for the verifier to say; here it must only continue the log."""
-    seal_sha256 = sha256_hex(_read(path / MANIFEST))
+    seal_sha256 = seal_digest(path)
     log = ChainedLog(path / CUSTODY, seal_sha256)
     records = log.read()
     log.cut_torn_tail()

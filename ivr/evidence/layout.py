@@ -7,8 +7,18 @@
   derived/           what was made of the originals; every file names its parents
   manifest.json, manifest.jws, signer.pem, custody.jsonl, custody.head.jws   by the seal
   reports/           composed after the seal, not covered by it; replays/ in it by `ivr replay`
+  locked.json        in place of what is encrypted, when the case is locked
+
+<root>/ of a site
+  cases/             the vault
+  site-log.jsonl     every seal, custody entry, deletion and key of the site (`site_log`)
+  site-log.head.jws  its size and Merkle root, signed
+  heads/             the same, of earlier days: what outsiders keep
+  tombstones/        <case_id>.jws.json of each case that was deleted
+  keys/              site.pem, site.pub.pem, keyring.jsonl
 """
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -17,6 +27,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ivr.errors import EvidenceError
+from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.durable import try_lock, unlock
 from ivr.facts.call import CallOpened
 
@@ -31,6 +42,16 @@ COMMIT = "manifest.jws"
 SIGNER = "signer.pem"
 CUSTODY = "custody.jsonl"
 CUSTODY_HEAD = "custody.head.jws"
+LOCKED = "locked.json"
+
+CASES = "cases"
+SITE_LOG = "site-log.jsonl"
+SITE_HEAD = "site-log.head.jws"
+SITE_FRONTIER = "site-log.frontier.json"
+SITE_PENDING = "site-log.pending.json"
+HEADS = "heads"
+TOMBSTONES = "tombstones"
+KEYRING = "keys/keyring.jsonl"
 
 CASE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
@@ -84,6 +105,33 @@ def read_opened(path: Path) -> OpenedRecord:
 def is_sealed(path: Path) -> bool:
     """The signature file is written last: where it is, the seal is whole."""
     return (path / COMMIT).exists()
+
+
+def seal_digest(path: Path) -> str:
+    """SHA-256 of the sealed manifest; of a locked case what it says of itself.
+
+    Raises:
+        EvidenceError: the case has neither.
+    """
+    try:
+        return sha256_hex((path / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        why = f"neither {MANIFEST} nor {LOCKED} can be read"
+    except OSError as problem:
+        why = f"{MANIFEST}: {problem.strerror or problem}"
+    try:
+        stated = json.loads((path / LOCKED).read_bytes())["seal_sha256"]
+        if SHA256.fullmatch(stated):
+            return str(stated)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+        why = f"{LOCKED}: {problem}"
+    raise EvidenceError(
+        f"The manifest of {path.name} cannot be read.",
+        why=why,
+        remedy="Run `ivr verify` on the case and put it back from a copy.",
+    )
 
 
 def case_folders(vault: Path) -> tuple[Path, ...]:

@@ -21,7 +21,7 @@ from ivr.facts.audio import Recording, WireLog
 from ivr.facts.call import CallClosed
 from ivr.facts.judgement import Verdict
 
-FORMAT = "ivr-case/1"
+FORMAT = "ivr-case/2"
 VIETNAM = timezone(timedelta(hours=7))  # no summer time since 1975
 _MEDIA_TYPES = {
     ".pcapng": "application/x-pcapng",

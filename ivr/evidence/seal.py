@@ -10,6 +10,7 @@ from ivr.evidence.canonical import canonical, plain, sha256_hex
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.custody import begin_custody
 from ivr.evidence.durable import SEALED, sync_file, sync_folder, write_atomic
+from ivr.evidence.events import Event, sealed
 from ivr.evidence.layout import (
     COMMIT,
     DERIVED,
@@ -22,7 +23,7 @@ from ivr.evidence.layout import (
 )
 from ivr.evidence.manifest import SealMaterials, build_manifest
 from ivr.evidence.signer import MANIFEST_TYPE, Signer
-from ivr.evidence.site_log import SiteLog
+from ivr.evidence.site_log import SiteLog, Turn
 from ivr.facts.audio import Recording, WireLog
 from ivr.facts.cases import CaseSealed
 from ivr.telemetry import logger
@@ -57,12 +58,16 @@ def seal(
     _write_gap_ledger(folder, materials.recordings)
     folder.record("sealing", {"incomplete_reasons": materials.incomplete_reasons})
     try:
-        with site_log.turn() as link:
+        with site_log.turn() as turn:
             sealed_at = clock.now()
             _settle(folder.path)
-            manifest = build_manifest(folder, materials, link, signer, sealed_at)
-            seal_sha256 = _commit(folder.path, manifest, signer)
-            _log_seal(site_log, folder.case_id, seal_sha256, signer, to_iso(sealed_at))
+            manifest = build_manifest(folder, materials, turn.link, signer, sealed_at)
+            data = canonical(manifest)
+            seal_sha256 = sha256_hex(data)
+            told = sealed(folder.case_id, seal_sha256, signer.key_sha256, to_iso(sealed_at))
+            turn.intend(told)
+            _commit(folder.path, manifest, data, signer)
+            _tell(turn, told)
     except OSError as problem:
         raise EvidenceError(
             f"The case {folder.case_id} could not be sealed.",
@@ -81,9 +86,8 @@ def seal(
     )
 
 
-def _commit(path: Path, manifest: dict[str, Any], signer: Signer) -> str:
-    """Write the seal's files, the signature last; returns the digest of the manifest."""
-    data = canonical(manifest)
+def _commit(path: Path, manifest: dict[str, Any], data: bytes, signer: Signer) -> None:
+    """Write the seal's files, the signature last. ``data``: the manifest's bytes."""
     seal_sha256 = sha256_hex(data)
     jws = signer.sign(data, MANIFEST_TYPE)
     write_atomic(path / MANIFEST, data, SEALED)
@@ -97,16 +101,13 @@ def _commit(path: Path, manifest: dict[str, Any], signer: Signer) -> str:
     begin_custody(path, seal_sha256, manifest["times"]["sealed_at"], signer, first_entry)
     detached = {"signatures": jws["signatures"]}  # RFC 7515, appendix F
     write_atomic(path / COMMIT, canonical(detached), SEALED)
-    return seal_sha256
 
 
-def _log_seal(
-    site_log: SiteLog, case_id: str, seal_sha256: str, signer: Signer, sealed_at: str
-) -> None:
+def _tell(turn: Turn, told: Event) -> None:
     try:
-        site_log.record(case_id, seal_sha256, signer.key_sha256, sealed_at)
-    except EvidenceError as problem:  # the case is sealed all the same; the next turn logs it
-        _log.error("seal not yet in the site log", case_id=case_id, why=problem.why)
+        turn.record(told)
+    except EvidenceError as problem:  # the case is sealed all the same; the next turn tells it
+        _log.error("seal not yet in the site log", case_id=told["case_id"], why=problem.why)
 
 
 def _settle(path: Path) -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check a sealed case without the program that made it.
 
-    python verify.py CASE_FOLDER [--key SITE_PUBLIC_KEY.pem] [--site-log seals.jsonl]
+    python verify.py CASE_FOLDER [--key SITE_PUBLIC_KEY.pem] [--site-log site-log.jsonl]
 
 Needs Python 3.11 and the `cryptography` package, nothing else, no network. Prints numbered steps;
 exit 0: every step holds, 1: at least one does not, 2: called wrongly. The format is described in
@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-FORMAT = "ivr-case/1"
+FORMAT = "ivr-case/2"
 SEAL_FILES = ("manifest.json", "manifest.jws", "signer.pem", "custody.jsonl", "custody.head.jws")
 OUTSIDE = "reports/"  # written after the seal, not covered by it
 LARGEST_TEXT = 64 << 20  # no manifest or log of a call comes near; a larger one is no case
@@ -308,17 +308,18 @@ class Case:
     def site_link(self) -> str:
         link, seal = self.sealed["site_link"], sha256(self.read("manifest.json"))
         n, before = link["n"], (link["previous_chain"], link["previous_seal_sha256"])
-        if not is_count(n) or n < 1 or (n == 1) != (before[1] is None):
-            raise Broken("it does not say which seal of the site it is")
-        place = f"seal {n} of the site, after {link['previous_case_id'] or 'none'}"
+        if not is_count(n) or n < 1:
+            raise Broken("it does not say its place in the log of the site")
+        place = f"line {n} of the site's log, after the seal of {link['previous_case_id'] or 'none'}"
         if self.site_log is None:
             return f"{place}; log of the site not compared (no --site-log)"
         first = sha256(f"ivr-site:{self.sealed['site']}".encode())
         log = list(chained(self.site_log.read_bytes(), self.site_log.name, first))
-        if n >= len(log) or log[n]["seal_sha256"] != seal:
-            raise Broken(f"the log of the site does not know this case as seal {n}")
-        if (log[n - 1]["chain"], log[n - 1].get("seal_sha256")) != before:
-            raise Broken(f"the log of the site knows another seal before seal {n}")
+        if n >= len(log) or log[n].get("seal_sha256") != seal:
+            raise Broken(f"the log of the site does not know this case as line {n}")
+        seals = [None, *(r["seal_sha256"] for r in log[:n] if r["event"] == "sealed")]
+        if (log[n - 1]["chain"], seals[-1]) != before:
+            raise Broken(f"the log of the site knows another seal before line {n}")
         return f"{place}; as in the log of the site"
 
 

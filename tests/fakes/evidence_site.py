@@ -14,14 +14,20 @@ import rfc8785
 from ivr.clock import to_iso
 from ivr.evidence.canonical import plain
 from ivr.evidence.case_folder import CaseFolder
+from ivr.evidence.custody import Custodian
 from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.seal import seal
-from ivr.evidence.signer import FileSigner, public_path
+from ivr.evidence.signer import public_path
+from ivr.evidence.signing import open_signer
 from ivr.evidence.site_log import SiteLog
 from ivr.facts.audio import Gap, GapKind, LegStats, Recording, WireLog
 from ivr.facts.call import Blame, CallClosed, Caller, CallOpened, Identity, LegName, Mode
 from ivr.facts.cases import CaseSealed
 from ivr.facts.judgement import Label, Level, Stage, Verdict
+from ivr.settings import EvidenceSettings
+
+AT_SITE = {"IVR_EVIDENCE__SITE": "dak-lak"}
+"""Environment of commands on the data folder of a `Site`: they must name the same one."""
 
 OPENED_AT = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
 INVITE = (
@@ -102,20 +108,25 @@ VERDICT = Verdict(
 
 @dataclass
 class Site:
-    """One installation: data folder, clock, key, log of seals."""
+    """One installation: data folder, clock, key, log."""
 
     root: Path
     clock: SteppingClock = field(default_factory=SteppingClock)
 
     def __post_init__(self) -> None:
         self.vault = self.root / "cases"
-        self.signer = FileSigner.open(self.root / "keys" / "site.pem")
+        evidence = EvidenceSettings(site="dak-lak")
+        self.signer = open_signer(evidence, self.root, SteppingClock())
         self.public_key = public_path(self.root / "keys" / "site.pem")
-        self.log_path = self.root / "seals.jsonl"
+        self.log_path = self.root / "site-log.jsonl"
         self.log = self.open_log()
 
     def open_log(self) -> SiteLog:
-        return SiteLog.open(self.log_path, self.vault, "dak-lak", self.clock)
+        return SiteLog.open(self.root, "dak-lak", self.signer, self.clock)
+
+    @property
+    def custodian(self) -> Custodian:
+        return Custodian(self.signer, self.clock, self.log)
 
     def open_case(self, call_id: str = "01JDHZ0000000000000000CASE") -> CaseFolder:
         return CaseFolder.create(

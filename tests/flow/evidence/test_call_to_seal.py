@@ -53,10 +53,8 @@ async def test_a_call_through_the_real_door_is_sealed_copied_and_verified(tmp_pa
 
     copy = shutil.copytree(sealed.path, tmp_path / "usb" / "case")
     assert failed(copy, site) == []
-    append_custody(
-        copy, CustodyAction.PLAYED, actor="An", reason="", signer=site.signer, clock=site.clock
-    )
-    assert failed(copy, site) == []
+    append_custody(sealed.path, CustodyAction.PLAYED, site.custodian, actor="An", reason="")
+    assert failed(sealed.path, site) == []
     moved = WireLog(**{**_fields(played.wire), "path": copy / "original/wire.pcapng"})
     assert redecode_matches(moved, [copy / "derived/caller.wav"]) == ()
 

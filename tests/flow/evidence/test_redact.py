@@ -20,7 +20,7 @@ from ivr.facts.call import LegName
 from ivr.facts.speech import Utterance, Word
 from ivr.media.recordings import write_recordings
 from ivr.storage.ledger import Ledger
-from tests.fakes.evidence_site import CLOSED, VERDICT, Site
+from tests.fakes.evidence_site import AT_SITE, CLOSED, VERDICT, Site
 from tests.fakes.rtp_sender import on_time, packets, tone
 from tests.fakes.virtual_call import run_call
 
@@ -75,7 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 def redacted(site: Site, target: Path, *more: str):
     given = ["--data", str(site.root), "redact", CASE, "--to", str(target)]
-    return CliRunner().invoke(app, [*given, "--who", "An", "--why", "7/2026", *more])
+    return CliRunner(env=AT_SITE).invoke(app, [*given, "--who", "An", "--why", "7/2026", *more])
 
 
 def sound(path: Path) -> np.ndarray:

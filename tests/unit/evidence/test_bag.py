@@ -21,9 +21,9 @@ from ivr.cli.main import app
 from ivr.errors import EvidenceError
 from ivr.evidence.bag import BagLabel, write_bag
 from ivr.evidence.bag_check import check_bag
-from ivr.evidence.custody import CustodyAction, append_custody, read_custody
+from ivr.evidence.custody import Custodian, CustodyAction, append_custody, read_custody
 from ivr.evidence.signer import FileSigner
-from tests.fakes.evidence_site import Site, in_child
+from tests.fakes.evidence_site import AT_SITE, Site, in_child
 from tests.fakes.judged_case import judged_case
 
 WHO, WHY = "Nguyễn Văn A, cán bộ tiếp nhận", "Yêu cầu số 12/2026"
@@ -35,7 +35,7 @@ def house(tmp_path_factory):
     site = Site(tmp_path_factory.mktemp("house") / "ivr-data")
     path = judged_case(site)
     target = site.root.parent / "bag"
-    export_bag(path, target, actor=WHO, reason=WHY, signer=site.signer, clock=site.clock)
+    export_bag(path, target, site.custodian, actor=WHO, reason=WHY)
     return site, path, target
 
 
@@ -91,11 +91,9 @@ def test_the_custody_table_has_a_row_for_each_entry(house):
 def test_a_name_is_no_formula_in_the_custody_table(site):
     path = judged_case(site)
     formula = '=HYPERLINK("http://example.org")'
-    append_custody(
-        path, CustodyAction.VIEWED, actor=formula, reason="", signer=site.signer, clock=site.clock
-    )
+    append_custody(path, CustodyAction.VIEWED, site.custodian, actor=formula, reason="")
     target = site.root.parent / "bag"
-    export_bag(path, target, actor=WHO, reason=WHY, signer=site.signer, clock=site.clock)
+    export_bag(path, target, site.custodian, actor=WHO, reason=WHY)
     text = (target / "data/custody.csv").read_bytes().decode("utf-8-sig")
     assert f"'{formula}" in [row["actor"] for row in csv.DictReader(io.StringIO(text))]
 
@@ -116,7 +114,7 @@ LABEL = BagLabel(
 def test_the_same_case_makes_the_same_bag_byte_for_byte(house, tmp_path):
     site, path, _ = house
     for name in ("one", "two"):
-        write_bag(path, tmp_path / name, LABEL, site.signer, {"to-trinh.txt": b"x"})
+        write_bag(path, tmp_path / name, LABEL, site.custodian, {"to-trinh.txt": b"x"})
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
@@ -125,7 +123,7 @@ def test_a_line_break_in_a_reason_makes_no_member_of_bag_info(house, tmp_path):
     label = BagLabel(
         path.name, "x", "0" * 64, "1" * 64, "2026-11-25", "A\nPayload-Oxum: 1.1", "", "ivr"
     )
-    write_bag(path, tmp_path / "bag", label, site.signer, {})
+    write_bag(path, tmp_path / "bag", label, site.custodian, {})
     info = (tmp_path / "bag/bag-info.txt").read_text(encoding="utf-8")
     assert len(re.findall("^Payload-Oxum", info, re.MULTILINE)) == 1
     assert failed(tmp_path / "bag") == {}
@@ -136,7 +134,7 @@ def test_a_folder_with_something_in_it_is_refused_and_nothing_is_entered(house, 
     (tmp_path / "kept.txt").write_text("mine")
     before = read_custody(path)
     with pytest.raises(EvidenceError, match="cannot go to"):
-        export_bag(path, tmp_path, actor=WHO, reason=WHY, signer=site.signer, clock=site.clock)
+        export_bag(path, tmp_path, site.custodian, actor=WHO, reason=WHY)
     assert read_custody(path) == before
     assert tree(tmp_path) == {"kept.txt": b"mine"}
 
@@ -145,7 +143,7 @@ def test_an_export_into_the_case_itself_is_refused(house):
     site, path, _ = house
     inside = path / "reports" / "bag"
     with pytest.raises(EvidenceError, match="cannot go to"):
-        export_bag(path, inside, actor=WHO, reason=WHY, signer=site.signer, clock=site.clock)
+        export_bag(path, inside, site.custodian, actor=WHO, reason=WHY)
     assert not inside.parent.exists()
 
 
@@ -156,7 +154,7 @@ def test_a_disk_that_is_full_leaves_no_half_bag(house, tmp_path):
     def export():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         with pytest.raises(EvidenceError, match="could not be written"):
-            write_bag(path, tmp_path / "bag", LABEL, site.signer, {})
+            write_bag(path, tmp_path / "bag", LABEL, site.custodian, {})
 
     _, status = os.waitpid(in_child(export, is_killed=True), 0)
     assert os.WTERMSIG(status) == signal.SIGKILL  # it came to the end
@@ -165,7 +163,7 @@ def test_a_disk_that_is_full_leaves_no_half_bag(house, tmp_path):
 
 def test_an_empty_folder_is_taken(house, tmp_path):
     site, path, _ = house
-    write_bag(path, tmp_path, LABEL, site.signer, {})
+    write_bag(path, tmp_path, LABEL, site.custodian, {})
     assert failed(tmp_path) == {}
 
 
@@ -175,9 +173,7 @@ def test_a_case_that_was_changed_does_not_leave_the_house(site, tmp_path):
     changed.chmod(0o600)
     changed.write_bytes(changed.read_bytes() + b" ")
     with pytest.raises(EvidenceError, match="not as it was sealed"):
-        export_bag(
-            path, tmp_path / "bag", actor=WHO, reason=WHY, signer=site.signer, clock=site.clock
-        )
+        export_bag(path, tmp_path / "bag", site.custodian, actor=WHO, reason=WHY)
     assert not (tmp_path / "bag").exists()
 
 
@@ -245,7 +241,7 @@ def test_a_bag_signed_anew_with_another_key_is_found_with_the_trusted_key(house,
     site, path, _ = house
     other = FileSigner.open(tmp_path / "other.pem")
     shutil.rmtree(bag)
-    write_bag(path, bag, LABEL, other, {})
+    write_bag(path, bag, LABEL, Custodian(other, site.clock, site.log), {})
     assert "bag signature" in failed(bag, site.public_key)
 
 
@@ -277,18 +273,20 @@ def test_the_command_makes_a_bag_that_verify_accepts(house, tmp_path):
     target = tmp_path / "bag"
     given = ["--to", str(target), "--who", WHO, "--why", WHY, "--json"]
     data = ["--data", str(site.root)]
-    done = CliRunner().invoke(app, [*data, "export", path.name[:20], *given])
+    done = CliRunner(env=AT_SITE).invoke(app, [*data, "export", path.name[:20], *given])
     assert done.exit_code == 0, done.output
     shown = json.loads(done.stdout)
     assert shown["case_id"] == path.name
     assert shown["files"] == len(tree(target / "data"))
-    done = CliRunner().invoke(app, [*data, "verify", str(target), "--json"])
+    done = CliRunner(env=AT_SITE).invoke(app, [*data, "verify", str(target), "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["ok"]
 
 
 def test_who_and_why_must_be_said(house, tmp_path):
     given = ["--to", str(tmp_path / "bag"), "--who", " ", "--why", WHY]
-    done = CliRunner().invoke(app, ["--data", str(house[0].root), "export", house[1].name, *given])
+    done = CliRunner(env=AT_SITE).invoke(
+        app, ["--data", str(house[0].root), "export", house[1].name, *given]
+    )
     assert done.exit_code == 2
     assert not (tmp_path / "bag").exists()

@@ -13,9 +13,7 @@ from ivr.evidence.verify import verify_case
 
 
 def note(site, path, action=CustodyAction.VIEWED, actor="Nguyễn An", reason="YC 12/2026"):
-    return append_custody(
-        path, action, actor=actor, reason=reason, signer=site.signer, clock=site.clock
-    )
+    return append_custody(path, action, site.custodian, actor=actor, reason=reason)
 
 
 def is_intact(path):
@@ -83,12 +81,12 @@ def test_nothing_is_added_to_a_changed_log(site):
         note(site, path)
 
 
-def test_nothing_is_added_once_the_manifest_was_changed(site, tmp_path):
-    copy = shutil.copytree(site.sealed().path, tmp_path / "copy")
-    (copy / "manifest.json").chmod(0o600)
-    (copy / "manifest.json").write_bytes((copy / "manifest.json").read_bytes() + b" ")
+def test_nothing_is_added_once_the_manifest_was_changed(site):
+    path = site.sealed().path
+    (path / "manifest.json").chmod(0o600)
+    (path / "manifest.json").write_bytes((path / "manifest.json").read_bytes() + b" ")
     with pytest.raises(EvidenceError, match="was changed"):
-        note(site, copy)
+        note(site, path)
 
 
 @pytest.mark.parametrize("head", [b"", b"{}", b'{"payload":7}', b'{"payload":"!"}', b"\xff"])
@@ -106,11 +104,22 @@ def test_an_open_case_has_no_custody_log(site):
     folder.release()
 
 
-def test_custody_lives_on_in_a_copy(site, tmp_path):
+def test_nothing_is_entered_into_the_custody_of_a_copy(site, tmp_path):
+    """Two custody logs of one case would both be signed, and one of them wrong."""
     copy = shutil.copytree(site.sealed().path, tmp_path / "copy")
-    note(site, copy)
+    with pytest.raises(EvidenceError, match="it is a copy"):
+        note(site, copy)
     assert is_intact(copy)
-    assert json.loads((copy / "custody.jsonl").read_bytes().splitlines()[-1])["n"] == 1
+
+
+def test_every_entry_is_told_to_the_log_of_the_site(site):
+    path = site.sealed().path
+    entries = [note(site, path), note(site, path, CustodyAction.EXPORTED)]
+    told = [json.loads(line) for line in site.log_path.read_bytes().splitlines()][2:]
+    assert [
+        (t["event"], t["case_id"], t["entry"], t["custody_chain"], t["action"]) for t in told
+    ] == [("custody", path.name, e["n"], e["chain"], e["action"]) for e in entries]
+    assert "Nguyễn An" not in site.log_path.read_text()
 
 
 def test_verifying_while_others_note_what_they_do_never_raises_a_false_alarm(site):

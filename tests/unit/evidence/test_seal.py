@@ -36,7 +36,7 @@ def test_the_manifest_says_when_in_utc_and_in_vietnam_and_when_the_caller_was_to
     times = manifest_of(site.sealed().path)["times"]
     assert times["opened_at"] == "2026-11-25T02:00:00.000000Z"
     assert times["opened_local"] == "2026-11-25T09:00:00+07:00"
-    assert times["notice_at"] == "2026-11-25T02:00:04.000000Z"
+    assert times["notice_at"] == "2026-11-25T02:00:05.000000Z"
     assert times["closed_at"] == "2026-11-25T02:01:02.000000Z"
 
 
@@ -238,9 +238,7 @@ def test_killed_at_any_moment_of_a_custody_entry_the_next_one_finds_all_of_it(
     path = own.sealed().path
 
     def note(actor: str) -> None:
-        append_custody(
-            path, CustodyAction.VIEWED, actor=actor, reason="", signer=own.signer, clock=own.clock
-        )
+        append_custody(path, CustodyAction.VIEWED, own.custodian, actor=actor, reason="")
 
     operations = dies_in(forked, lambda: None, lambda _: note("whole"), at=0)
     assert operations > 5
@@ -253,6 +251,9 @@ def test_killed_at_any_moment_of_a_custody_entry_the_next_one_finds_all_of_it(
         actors = [entry["actor"] for entry in read_custody(path)]
         outcomes.add(f"killed {at}" in actors)
     assert outcomes == {True, False}
+    told = [json.loads(line) for line in own.log_path.read_bytes().splitlines()][2:]
+    kept = read_custody(path)[1:]
+    assert [(t["entry"], t["custody_chain"]) for t in told] == [(e["n"], e["chain"]) for e in kept]
 
 
 def test_an_uploaded_recording_is_the_original_of_its_case(site, tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ivr.evidence.custody import CustodyAction, append_custody
 from ivr.evidence.verify import verify_case
+from tests.fakes.evidence_site import Site
 
 
 def is_intact(case: Path) -> bool:
@@ -17,13 +18,12 @@ def is_intact(case: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def case(sealed_once, tmp_path_factory) -> Path:
+def case(tmp_path_factory) -> Path:
     """A copy with a longer custody log, to be damaged and mended again and again."""
-    site, path = sealed_once
+    site = Site(tmp_path_factory.mktemp("site") / "ivr-data")
+    path = site.sealed().path
+    append_custody(path, CustodyAction.PLAYED, site.custodian, actor="An", reason="")
     copy = shutil.copytree(path, tmp_path_factory.mktemp("bytes") / "case")
-    append_custody(
-        copy, CustodyAction.PLAYED, actor="An", reason="", signer=site.signer, clock=site.clock
-    )
     for file in copy.rglob("*"):
         file.chmod(0o700)
     assert is_intact(copy)

@@ -53,10 +53,10 @@ def test_half_a_copy(copy_of_case):
         b"[]",
         b"null",
         b"{}",
-        b'{"format":"ivr-case/1"}',
-        b'{"files":[null],"format":"ivr-case/1"}',
-        b'{"files":{"a":1},"format":"ivr-case/1"}',
-        b'{"files":[{"path":7}],"format":"ivr-case/1"}',
+        b'{"format":"ivr-case/2"}',
+        b'{"files":[null],"format":"ivr-case/2"}',
+        b'{"files":{"a":1},"format":"ivr-case/2"}',
+        b'{"files":[{"path":7}],"format":"ivr-case/2"}',
         b'{"format":"ivr-case/999"}',
         b'{"a":NaN}',
         b'{"a":1e999}',
@@ -130,8 +130,8 @@ def test_a_trusted_key_that_is_none(copy_of_case, tmp_path):
 
 
 def test_a_log_of_the_site_that_is_none(copy_of_case, tmp_path):
-    (tmp_path / "seals.jsonl").write_bytes(b"x\n")
-    assert "line 1 is not JSON" in answer(copy_of_case, None, tmp_path / "seals.jsonl")["site link"]
+    (tmp_path / "site-log.jsonl").write_bytes(b"x\n")
+    assert "line 1 is not JSON" in answer(copy_of_case, None, tmp_path / "site-log.jsonl")["site link"]
     assert "cannot be read" in answer(copy_of_case, None, tmp_path / "none")["site link"]
 
 

@@ -292,9 +292,7 @@ def viewed_case(site):
     """A sealed case with three custody entries."""
     path = site.sealed().path
     for action in (CustodyAction.VIEWED, CustodyAction.EXPORTED):
-        append_custody(
-            path, action, actor="Đội 3", reason="YC 12/2026", signer=site.signer, clock=site.clock
-        )
+        append_custody(path, action, site.custodian, actor="Đội 3", reason="YC 12/2026")
     assert failed(path, site.public_key) == {}
     return path
 

@@ -24,7 +24,7 @@ from ivr.facts.judgement import Label, Stage
 from ivr.reporting import court_pdf
 from ivr.reporting.court_blocks import Paragraph, Table, Title
 from ivr.reporting.court_text import Heard, Paper, court_paper
-from tests.fakes.evidence_site import Site
+from tests.fakes.evidence_site import AT_SITE, Site
 from tests.fakes.judged_case import HITS, JUDGED, SAID, judged_case, spoken
 
 WHO, WHY = "Nguyễn Văn A, cán bộ Công an phường Tân Lợi", "Yêu cầu số 12/2026"
@@ -51,7 +51,9 @@ def court_folder(house):
     """Made once by the command, as a person makes it."""
     target = house[0].root.parent / "bag"
     given = ["--to", str(target), "--who", WHO, "--why", WHY, "--json"]
-    done = CliRunner().invoke(app, ["--data", str(house[0].root), "export", house[1].name, *given])
+    done = CliRunner(env=AT_SITE).invoke(
+        app, ["--data", str(house[0].root), "export", house[1].name, *given]
+    )
     assert done.exit_code == 0, done.output
     return target
 
@@ -126,7 +128,9 @@ def test_the_time_on_it_is_that_of_the_custody_entry(court_folder, house):
 
 def test_the_pdf_alone_is_entered_into_custody_too(house, tmp_path):
     given = ["--format", "pdf", "--to", str(tmp_path / "out"), "--who", WHO, "--why", WHY, "--json"]
-    done = CliRunner().invoke(app, ["--data", str(house[0].root), "export", house[1].name, *given])
+    done = CliRunner(env=AT_SITE).invoke(
+        app, ["--data", str(house[0].root), "export", house[1].name, *given]
+    )
     assert done.exit_code == 0, done.output
     file = tmp_path / "out" / f"bien-ban-{house[1].name}.pdf"
     assert json.loads(done.stdout)["path"] == str(file)
@@ -211,11 +215,13 @@ def test_without_the_extra_nothing_is_entered_and_the_remedy_is_told(house, tmp_
     before = read_custody(house[1])
     given = ["--to", str(tmp_path / "bag"), "--who", WHO, "--why", WHY]
     data = ["--data", str(house[0].root)]
-    done = CliRunner().invoke(app, [*data, "export", house[1].name, *given])
+    done = CliRunner(env=AT_SITE).invoke(app, [*data, "export", house[1].name, *given])
     assert isinstance(done.exception, EnvironmentProblem)
     assert "requirements/pdf.lock" in done.exception.remedy
     assert read_custody(house[1]) == before
-    done = CliRunner().invoke(app, [*data, "export", house[1].name, *given, "--no-papers"])
+    done = CliRunner(env=AT_SITE).invoke(
+        app, [*data, "export", house[1].name, *given, "--no-papers"]
+    )
     assert done.exit_code == 0
     assert not (tmp_path / "bag/data/bien-ban.pdf").exists()
     shutil.rmtree(tmp_path / "bag")
