@@ -20,8 +20,13 @@ class CaseSealed:
 
 @dataclass(frozen=True, slots=True)
 class CaseSummary:
-    """One row of ``ivr cases list``; ``subscriber``: whose call it was, or None (an upload, or a
-    case that was entered before this was kept)."""
+    """One row of ``ivr cases list``.
+
+    Args:
+        subscriber: whose call it was, or None (an upload, or a case that was entered before this
+            was kept).
+        purged_at: when it was deleted; the numbers are then None.
+    """
 
     case_id: str
     mode: Mode
@@ -34,6 +39,7 @@ class CaseSummary:
     seal_sha256: str
     path: str
     subscriber: str | None = None
+    purged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,9 @@ async def recover(house: House) -> tuple[Recovered, ...]:
     done = [Recovered(path.name, "failed", str(problem)) for path, problem in unsealed.unusable]
     done += [await _seal(case, house) for case in unsealed.cases]
     sealed_now = {entry.case_id for entry in done}
-    known = {summary.case_id for summary in await house.ledger.cases(limit=10_000_000)}
+    known = {
+        summary.case_id for summary in await house.ledger.cases(limit=10_000_000, with_purged=True)
+    }
     for path in await asyncio.to_thread(case_folders, house.vault):
         if path.name not in known | sealed_now and is_sealed(path):
             done.append(await _enter(path, house))

@@ -11,7 +11,7 @@ from ivr.errors import InputError, UsageError
 from ivr.facts.reports import Delivery, DeliveryState
 from ivr.storage.engine import Database
 from ivr.storage.rows import to_delivery
-from ivr.storage.schema import decisions, reports
+from ivr.storage.schema import cases, decisions, reports
 
 _S = DeliveryState
 
@@ -76,6 +76,7 @@ class Desk:
         now = self._clock.now()
         async with self._database.writing(f"{act} a report") as connection:
             row = await self.find(connection, report_id)
+            await _must_not_be_deleted(connection, row.case_id)
             changed = await connection.execute(
                 sa.update(reports)
                 .where(
@@ -103,3 +104,13 @@ class Desk:
             )
             query = sa.select(reports).where(reports.c.report_id == row.report_id)
             return to_delivery((await connection.execute(query)).one())
+
+
+async def _must_not_be_deleted(connection: AsyncConnection, case_id: str) -> None:
+    query = sa.select(cases.c.purged_at).where(cases.c.case_id == case_id)
+    if await connection.scalar(query) is not None:
+        raise UsageError(
+            "The report cannot be changed any more.",
+            why=f"its case {case_id} was deleted",
+            remedy="Nothing to do: what was sent is kept as a state, without the words.",
+        )

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def translated(action: str) -> Iterator[None]:
     """Turn what the database driver raises into StorageError."""
     try:
         yield
-    except (exc.SQLAlchemyError, OSError) as problem:
+    except (exc.SQLAlchemyError, sqlite3.Error, OSError) as problem:
         raise explain(problem, action) from problem
 
 
@@ -123,6 +124,7 @@ def _set_pragmas(connection: Any, _: Any) -> None:
         f"busy_timeout={BUSY_TIMEOUT_MS}",
         "journal_mode=WAL",
         "synchronous=FULL",
+        "secure_delete=ON",  # what is erased is overwritten
         "foreign_keys=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
@@ -134,6 +136,13 @@ def _begin(connection: sa.Connection) -> None:
     # with SQLITE_BUSY in the middle, which no timeout heals.
     is_write = connection.get_execution_options().get(_WRITE_OPTION)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _empty_wal(path: str) -> None:
+    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)) as connection:
+        is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        raise OSError(f"somebody read the database for more than {BUSY_TIMEOUT_MS / 1000:.0f} s")
 
 
 class Database:
@@ -166,6 +175,11 @@ class Database:
         with translated(action):
             async with self._turn, self._writer.begin() as connection:
                 yield connection
+
+    async def scrub(self) -> None:
+        """Empty the write-ahead log, in which earlier contents of erased rows still stand."""
+        with translated("forget what was erased"):
+            await asyncio.to_thread(_empty_wal, str(self._engine.url.database))
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -18,6 +18,7 @@ from ivr.facts.cases import CaseSummary
 from ivr.facts.reports import Delivery, DeliveryState, Report
 from ivr.storage.desk import Desk
 from ivr.storage.engine import Database
+from ivr.storage.erasure import Erasure
 from ivr.storage.outbox import ReportOutbox
 from ivr.storage.rows import case_values, report_values, to_delivery, to_report, to_summary
 from ivr.storage.schema import attempts as attempts_table
@@ -28,7 +29,8 @@ from ivr.storage.upgrade import upgrade
 class Ledger:
     """Cases and reports in one database.
 
-    ``outbox`` is what a dispatcher takes reports from; ``desk`` is what a person does to them.
+    ``outbox`` is what a dispatcher takes reports from; ``desk`` is what a person does to them;
+    ``erasure`` is the ledger's part in deleting a case.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -36,6 +38,7 @@ class Ledger:
         self._clock = clock
         self.outbox = ReportOutbox(database)
         self.desk = Desk(database, clock)
+        self.erasure = Erasure(database)
 
     @classmethod
     async def open(cls, address: str | Path, clock: Clock | None = None) -> "Ledger":
@@ -120,6 +123,8 @@ class Ledger:
                 why=f"entered {row.seal_sha256[:16]}…, now {summary.seal_sha256[:16]}…",
                 remedy="Run `ivr verify` on the case folder: a sealed case must never change.",
             )
+        elif row.purged_at is not None:
+            raise _deleted(summary.case_id, row.purged_at)
 
     async def cases(
         self,
@@ -129,10 +134,13 @@ class Ledger:
         since: datetime | None = None,
         caller: str | None = None,
         subscriber: str | None = None,
+        with_purged: bool = False,
     ) -> list[CaseSummary]:
         """Cases, newest first; ``caller`` matches any part of the number, ``subscriber`` only the
-        whole of it."""
+        whole of it; ``with_purged``: also what is left of those that were deleted."""
         query = sa.select(cases).order_by(cases.c.opened_at.desc(), cases.c.case_id.desc())
+        if not with_purged:
+            query = query.where(cases.c.purged_at.is_(None))
         if label is not None:
             query = query.where(cases.c.label == label)
         if since is not None:
@@ -148,7 +156,7 @@ class Ledger:
         """One case by its id or the unambiguous beginning of it.
 
         Raises:
-            InputError: no case, or more than one, begins so.
+            InputError: no case, or more than one, begins so; or it was deleted.
         """
         query = (
             sa.select(cases)
@@ -164,6 +172,8 @@ class Ledger:
                 why="several do" if rows else "there is none",
                 remedy="`ivr cases list` shows the ids.",
             )
+        if rows[0].purged_at is not None:
+            raise _deleted(rows[0].case_id, rows[0].purged_at)
         return to_summary(rows[0])
 
     async def reports(
@@ -214,6 +224,14 @@ class Ledger:
             )
         lines.sort(key=lambda line: line[0])
         return [f"{moment.isoformat(timespec='seconds')} {text}" for moment, text in lines]
+
+
+def _deleted(case_id: str, purged_at: datetime) -> InputError:
+    return InputError(
+        f"The case {case_id} was deleted.",
+        why=f"on {purged_at.isoformat(timespec='seconds')}",
+        remedy=f"tombstones/{case_id}.jws.json in the data folder says by whom and why.",
+    )
 
 
 def _check_same_case(summary: CaseSummary, filed: Sequence[Report]) -> None:

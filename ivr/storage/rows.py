@@ -29,6 +29,7 @@ def to_summary(row: sa.Row[Any]) -> CaseSummary:
         seal_sha256=row.seal_sha256,
         path=row.path,
         subscriber=row.subscriber,
+        purged_at=row.purged_at,
     )
 
 

@@ -53,6 +53,7 @@ cases = sa.Table(
     sa.Column("seal_sha256", sa.String(64), nullable=False),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("subscriber", sa.String(32), index=True),
+    sa.Column("purged_at", UtcMoment),  # deleted, or going: the numbers are erased
 )
 
 reports = sa.Table(
