@@ -1,8 +1,9 @@
 """A key on a token or in a hardware module, through PKCS#11: it signs there and never leaves.
 
 One session for one process. Cryptoki is initialised without locks of its own, so every call goes
-through one lock: journeys sign in threads. A session does not survive a fork (PKCS#11 2.40, 6.6.1):
-a signer refuses to sign in any process but the one that opened it.
+through one lock: journeys sign in threads. A library that was initialised does not survive a fork
+(PKCS#11 2.40, 6.6.1): a child that was forked afterwards can neither sign nor open; one that is
+started anew can.
 """
 
 import hashlib
@@ -31,6 +32,8 @@ _P256 = bytes.fromhex("06082a8648ce3d030107")  # DER of the curve's object ident
 # DigestInfo of SHA-256 (RFC 8017, 9.2): the digest is made here, a card would take seconds for it
 _DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 _LOCK = threading.RLock()
+_LOADED: dict[str, int] = {}
+"""Module to the process that initialised it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +102,7 @@ class TokenSigner(SiteSigner):
             EvidenceError: the token does not sign, or this is another process than at `open`.
         """
         if os.getpid() != self._process:
-            raise _trouble(
-                self._where,
-                "its session belongs to the process that opened it",
-                "Open the signer after the fork; this is a fault in the code.",
-            )
+            raise _forked(self._where)
         from pkcs11.exceptions import PinIncorrect, PKCS11Error
 
         with _LOCK, _told(self._where):
@@ -140,20 +139,27 @@ class TokenSigner(SiteSigner):
 
 def _log_in(where: TokenKey) -> "Session":
     """A session that may use private keys; the process is logged in once for a token."""
-    from pkcs11 import TokenFlag
     from pkcs11.exceptions import UserAlreadyLoggedIn
 
     token = _token(where)
-    if token.flags & (TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_LOCKED):
+    must_have_tries(where, token.flags)
+    try:
+        return token.open(user_pin=_pin(where))
+    except UserAlreadyLoggedIn:
+        return token.open()
+
+
+def must_have_tries(where: TokenKey, flags: int) -> None:
+    """Raises EvidenceError when one more wrong PIN would lock the token: a service that is started
+    again and again must not be what locks it."""
+    from pkcs11 import TokenFlag
+
+    if flags & (TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_LOCKED):
         raise _trouble(
             where,
             "its PIN was wrong so often that it is locked, or would be after one more try",
             "Log in once with the maker's own program, then put the right PIN into the file.",
         )
-    try:
-        return token.open(user_pin=_pin(where))
-    except UserAlreadyLoggedIn:
-        return token.open()
 
 
 def _token(where: TokenKey) -> "Token":
@@ -171,7 +177,10 @@ def _token(where: TokenKey) -> "Token":
             why="no such file",
             remedy="Install the driver of the token's maker; set [evidence] pkcs11_module.",
         )
-    tokens = list(pkcs11.lib(str(where.module)).get_tokens(token_label=where.token or None))
+    module = str(where.module)
+    if _LOADED.setdefault(module, os.getpid()) != os.getpid():
+        raise _forked(where)
+    tokens = list(pkcs11.lib(module).get_tokens(token_label=where.token or None))
     tokens = [t for t in tokens if t.flags & pkcs11.TokenFlag.TOKEN_INITIALIZED]
     if len(tokens) != 1:
         why = "it is not plugged in" if not tokens else f"{len(tokens)} tokens fit"
@@ -285,6 +294,14 @@ _WORDS = {
 
 def _trouble(where: TokenKey, why: str, remedy: str) -> EvidenceError:
     return EvidenceError(f"The {where} cannot be used.", why=why, remedy=remedy)
+
+
+def _forked(where: TokenKey) -> EvidenceError:
+    return _trouble(
+        where,
+        "the process that opened it was forked, and this is the child",
+        "Start a new process to sign in; this is a fault in the code.",
+    )
 
 
 def _unfit(label: str, why: str) -> EvidenceError:
