@@ -108,9 +108,10 @@ def verified_payload(signed: Mapping[str, Any], key: PublicKey, purpose: str) ->
         expected = {"alg": algorithm_of(key), "kid": fingerprint_of(key), "typ": purpose}
         if {name: header[name] for name in header if name != "x5c"} != expected:
             raise ValueError(f"it is no {purpose} signature by that key")
-        if set(signed) != {"payload", "signatures"}:
+        (only,) = signed["signatures"]
+        if set(signed) != {"payload", "signatures"} or set(only) != {"protected", "signature"}:
             raise ValueError("it has members that no signature covers")
-        from_b64url(signed["signatures"][0]["signature"])
+        from_b64url(only["signature"])
         foreign: Any = dict(signed)  # the library's type is one shape of JSON; this may be any
         checked = jws.deserialize_json(foreign, _jwk(key), algorithms=[str(expected["alg"])])
     except (JoseError, KeyError, TypeError, RecursionError) as problem:

@@ -3,11 +3,13 @@
 import hashlib
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import rfc8785
 
@@ -168,3 +170,40 @@ def in_child(work: Callable[[], object], *, is_killed: bool = False) -> int:
         traceback.print_exc()
     finally:
         os._exit(1)  # a child must never go on as a second pytest
+
+
+_FILE_OPERATIONS = {"open", "os.rename", "os.chmod", "os.remove", "os.link", "fcntl.flock"}
+
+
+def dies_in(
+    forked: Callable[..., int],
+    prepare: Callable[[], Any],
+    work: Callable[[Any], object],
+    at: int,
+) -> int:
+    """Run ``work(prepare())`` in a child process that is killed (SIGKILL) at its ``at``-th file
+    operation within ``work``; returns how many operations it saw when it was not killed."""
+    reader, writer = os.pipe()
+
+    def child() -> None:
+        prepared = prepare()
+        seen = 0
+
+        def strike(event: str, _: object) -> None:
+            nonlocal seen
+            if event in _FILE_OPERATIONS:
+                seen += 1
+                if seen == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(strike)
+        work(prepared)
+        os.write(writer, seen.to_bytes(4, "big"))
+
+    pid = forked(child)
+    os.close(writer)
+    _, status = os.waitpid(pid, 0)
+    answer = os.read(reader, 4)
+    os.close(reader)
+    assert answer or os.WIFSIGNALED(status)
+    return int.from_bytes(answer, "big")

@@ -2,10 +2,7 @@
 
 import dataclasses
 import json
-import os
-import signal
 import stat
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,7 @@ from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.recovery import find_unsealed
 from ivr.evidence.verify import verify_case
 from ivr.facts.call import Mode
-from tests.fakes.evidence_site import call
+from tests.fakes.evidence_site import call, dies_in
 
 
 def manifest_of(path):
@@ -167,35 +164,6 @@ def test_what_was_refused_can_be_sealed_once_it_is_mended(site):
     refused(site, folder, materials, "stray")
     folder.derived_path("stray.wav").unlink()
     assert all(s.ok for s in verify_case(site.seal(folder, materials).path))
-
-
-def dies_in(forked, prepare, work, at: int) -> int:
-    """Run ``work(prepare())`` in a child process that is killed (SIGKILL) at its ``at``-th file
-    operation within ``work``; returns how many operations it saw when it was not killed."""
-    reader, writer = os.pipe()
-
-    def child():
-        prepared = prepare()
-        seen = 0
-
-        def strike(event: str, _: object) -> None:
-            nonlocal seen
-            if event in {"open", "os.rename", "os.chmod", "os.remove", "fcntl.flock"}:
-                seen += 1
-                if seen == at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(strike)
-        work(prepared)
-        os.write(writer, seen.to_bytes(4, "big"))
-
-    pid = forked(child)
-    os.close(writer)
-    _, status = os.waitpid(pid, 0)
-    answer = os.read(reader, 4)
-    os.close(reader)
-    assert answer or os.WIFSIGNALED(status)
-    return int.from_bytes(answer, "big")
 
 
 def test_killed_at_any_moment_the_case_is_sealed_or_can_be_sealed(site, quick_disk, forked):
