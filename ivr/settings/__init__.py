@@ -21,6 +21,7 @@ from ivr.settings.filing import (
     StorageSettings,
 )
 from ivr.settings.keeping import EncryptionSettings, RetentionSettings
+from ivr.settings.links import LinkSettings
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.reading import Settings, load, resolve
 from ivr.settings.section import PROJECT_ROOT, Section
@@ -36,6 +37,7 @@ __all__ = [
     "CallSettings",
     "EncryptionSettings",
     "EvidenceSettings",
+    "LinkSettings",
     "LogSettings",
     "MediaSettings",
     "MetricsSettings",

@@ -33,7 +33,13 @@ class SmppSettings(Section):
     )
     port: Port = Field(default=2775, description="Its port.")
     security: Literal["tls", "none"] = Field(
-        default="tls", description="none only for a private or loopback address (a VPN's far end)."
+        default="tls",
+        description="none only on this machine, or with plain_to_private.",
+    )
+    plain_to_private: bool = Field(
+        default=False,
+        description="Allow security none to a private address: everybody on the way reads the "
+        "messages, so only through a tunnel that encrypts.",
     )
     ca_file: Path | None = Field(
         default=None, description="Certificates (PEM) to trust besides the system's."
@@ -78,4 +84,10 @@ class ModemSettings(Section):
     )
     timeout_s: float = Field(
         default=25.0, gt=0, description="Longest wait for the modem to open, and to send."
+    )
+    replies_every_s: float = Field(
+        default=60.0,
+        ge=0,
+        description="How often answers of 156 and 5656 are copied from the SIM; 0: never. Other "
+        "messages on it are left unread.",
     )

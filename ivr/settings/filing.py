@@ -45,6 +45,11 @@ class SmtpSettings(Section):
         default=None, description="Certificates (PEM) to trust besides the system's."
     )
     timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one delivery.")
+    replies_maildir: Path | None = Field(
+        default=None,
+        description="Maildir into which the sender's mail is delivered: answers and bounces are "
+        "read from there; none: they are not.",
+    )
     dkim_key_file: Path | None = Field(
         default=None, description="RSA key (PEM) to sign mail with; none: the mail server signs."
     )
@@ -94,7 +99,13 @@ class ReportingSettings(Section):
         default=1, ge=1, description="Messages sent about one calling number in a day."
     )
     attachments_max_mb: float = Field(
-        default=15.0, gt=0, description="Recordings beyond this stay out of a mail and are listed."
+        default=15.0,
+        gt=0,
+        description="Recordings beyond this stay out of a mail: [links], or only listed.",
+    )
+    contact: str = Field(
+        default="",
+        description="Whom a recipient asks for what a mail does not carry; empty: by answering it.",
     )
     english_summary: bool = Field(
         default=True, description="Put an English summary at the end of a mail."

@@ -24,6 +24,7 @@ from ivr.settings.filing import (
     StorageSettings,
 )
 from ivr.settings.keeping import EncryptionSettings, RetentionSettings
+from ivr.settings.links import LinkSettings
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.section import PROJECT_ROOT
 from ivr.settings.stamping import TimestampSettings
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     smpp: SmppSettings = SmppSettings()
     webhook: WebhookSettings = WebhookSettings()
     reporting: ReportingSettings = ReportingSettings()
+    links: LinkSettings = LinkSettings()
     storage: StorageSettings = StorageSettings()
     admission: AdmissionSettings = AdmissionSettings()
     watch: WatchSettings = WatchSettings()

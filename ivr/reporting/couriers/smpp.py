@@ -50,10 +50,11 @@ class SmppCourier:
             SettingsError: an unencrypted centre that is not near, or certificates that cannot be
                 read.
         """
-        if settings.security == "none" and not _is_near(settings.host):
+        if settings.security == "none" and not _is_near(settings):
             raise _unusable(
-                f"smpp.security is none, and {settings.host} is no private address",
-                "Set smpp.security to tls, or give the address of the VPN's far end.",
+                f"smpp.security is none, and {settings.host} is not this machine",
+                "Set smpp.security to tls. Only for a private address at the end of an encrypted "
+                "tunnel: smpp.plain_to_private = true.",
             )
         self._settings = settings
         self._keep = keep
@@ -234,11 +235,13 @@ def _unclear(why: str, ids: list[str], count: int) -> DeliveryError:
     )
 
 
-def _is_near(host: str) -> bool:
+def _is_near(settings: SmppSettings) -> bool:
+    """This machine; a private address only where the settings say so."""
     try:
-        return ipaddress.ip_address(host).is_private
+        address = ipaddress.ip_address(settings.host)
     except ValueError:
-        return host == "localhost"
+        return settings.host == "localhost"
+    return address.is_loopback or (settings.plain_to_private and address.is_private)
 
 
 def _unusable(why: str, remedy: str) -> SettingsError:

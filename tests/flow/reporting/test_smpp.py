@@ -308,6 +308,10 @@ async def test_over_tls_the_certificate_is_checked(
     [
         {"host": "smsc.example.vn", "security": "none"},
         {"host": "8.8.8.8", "security": "none"},
+        {"host": "8.8.8.8", "security": "none", "plain_to_private": True},
+        {"host": "smsc.example.vn", "security": "none", "plain_to_private": True},
+        {"host": "10.1.2.3", "security": "none"},
+        {"host": "fd00::1", "security": "none"},
         {"host": "smsc.example.vn", "ca_file": "/nowhere.pem"},
     ],
 )
@@ -317,6 +321,22 @@ def test_settings_that_would_show_the_message_to_others_are_refused(settings):
 
     with pytest.raises(SettingsError):
         SmppCourier(SmppSettings(**settings), keep)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"host": "127.0.0.1"},
+        {"host": "localhost"},
+        {"host": "::1"},
+        {"host": "10.1.2.3", "plain_to_private": True},
+    ],
+)
+def test_clear_text_goes_to_this_machine_or_where_the_settings_say_so(settings):
+    async def keep(_):
+        pass
+
+    SmppCourier(SmppSettings(security="none", **settings), keep)
 
 
 async def test_an_unclear_message_waits_for_a_person_and_is_never_sent_twice(
