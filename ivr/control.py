@@ -45,6 +45,7 @@ class Control:
         return {
             "version": metadata.version("ivr"),
             "pid": os.getpid(),
+            "key_sha256": house.signer.key_sha256,
             "restarts": self.heartbeat.restarts,
             "takes_calls": refusal is None,
             "refusal": None

@@ -239,7 +239,8 @@ def begin_keyring(root: Path, site: str, signer: Signer, clock: Clock) -> Keyrin
             why=f"{log} shows that this site has sealed before",
             remedy="Put it back from its copy; every export carries one (data/keyring.jsonl).",
         )
-    line = signed_line(Act.ENDORSE, signer, signer.public_pem, site=site, log_size=0, clock=clock)
+    at = to_iso(clock.now())
+    line = signed_line(Act.ENDORSE, signer, signer.public_pem, site=site, log_size=0, at=at)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f".{NAME}.{os.getpid()}")
@@ -264,7 +265,7 @@ def signed_line(
     *,
     site: str,
     log_size: int,
-    clock: Clock,
+    at: str,
     previous: str = NOTHING_BEFORE,
     reason: str = "",
 ) -> bytes:
@@ -272,7 +273,7 @@ def signed_line(
     key = read_public(public_pem, "the key")
     said = {
         "act": act,
-        "at": to_iso(clock.now()),
+        "at": at,
         "key_sha256": fingerprint_of(key),
         "log_size": log_size,
         "previous": previous,
