@@ -94,6 +94,10 @@ class Report:
 
     ``report_id`` = sha256 over (case, recipient, channel, template digest): composing the same
     report again gives the same id, so it can be queued any number of times and is sent once.
+
+    Args:
+        needs_release: a person must let it go before anything is sent; the ledger keeps this as
+            the state it is queued in.
     """
 
     report_id: str
@@ -105,6 +109,7 @@ class Report:
     body: str
     attachments: tuple[Attachment, ...]
     template_sha256: str
+    needs_release: bool = False
 
 
 class DeliveryState(StrEnum):

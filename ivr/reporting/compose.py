@@ -192,4 +192,5 @@ def _report(
         body=body,
         attachments=attachments,
         template_sha256=template_sha256,
+        needs_release=recipient.filing == "confirm",
     )

@@ -7,6 +7,7 @@ refuse one that was not, except on this machine (``local``) and the public short
 
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from email.headerregistry import Address
@@ -20,6 +21,7 @@ from ivr.errors import SettingsError
 from ivr.facts.reports import Channel
 
 Kind = Literal["office", "operator", "short_code", "local"]
+Policy = Literal["automatic", "confirm"]
 _SHORT_CODES = ("156", "5656")
 
 
@@ -32,7 +34,9 @@ class Recipient:
             5656; ``local`` is on this machine, for trying out.
         role: why this recipient is written to, printed in lists.
         legal_basis: the instrument that names this recipient.
-        superseded_by: id of the recipient that took over its duties.
+        superseded_by: id of the recipient that took over its duties; from ``valid_to`` on, or at
+            once where that is not set.
+        filing: ``confirm``: each report waits until a person releases it.
     """
 
     id: str
@@ -49,6 +53,11 @@ class Recipient:
     verified_on: date | None = None
     verified_by: str = ""
     is_enabled: bool = True
+    filing: Policy = "automatic"
+
+    @property
+    def needs_verification(self) -> bool:
+        return self.kind not in ("local", "short_code")
 
     def refusal(self, today: date, max_age_days: int) -> str | None:
         """Why nothing may be sent here today, or None."""
@@ -59,7 +68,9 @@ class Recipient:
         if self.valid_to is not None and today > self.valid_to:
             heir = f"; see {self.superseded_by}" if self.superseded_by else ""
             return f"it was valid until {self.valid_to}{heir}"
-        if self.kind in ("local", "short_code"):
+        if self.superseded_by is not None and self.valid_to is None:
+            return f"it is superseded by {self.superseded_by}"
+        if not self.needs_verification:
             return None
         if self.verified_on is None or not self.verified_by:
             return "nobody has verified its address"
@@ -89,6 +100,7 @@ class _Row(BaseModel):
     verified_on: date | None = None
     verified_by: str = ""
     enabled: bool = False
+    filing: Policy = "automatic"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -177,7 +189,22 @@ def _across_rows(found: list[Recipient]) -> list[str]:
         for recipient in found
         if recipient.superseded_by is not None and recipient.superseded_by not in ids
     ]
+    heirs = {recipient.id: recipient.superseded_by for recipient in found}
+    mistakes += [
+        f"{each}: superseded_by leads back to it" for each in heirs if _returns(each, heirs)
+    ]
     return mistakes
+
+
+def _returns(start: str, heirs: Mapping[str, str | None]) -> bool:
+    """Whether the line of heirs comes back to where it began."""
+    heir, seen = heirs[start], set[str]()
+    while heir is not None and heir not in seen:
+        if heir == start:
+            return True
+        seen.add(heir)
+        heir = heirs.get(heir)
+    return False
 
 
 def _name_of(row: object) -> str:

@@ -26,6 +26,9 @@ from ivr.storage.schema import cases, decisions, reports
 from ivr.storage.upgrade import upgrade
 
 
+_S = DeliveryState
+
+
 class Ledger:
     """Cases and reports in one database.
 
@@ -78,7 +81,8 @@ class Ledger:
         template words it differently.
 
         Args:
-            is_held: queue the reports as ``HELD``, for a person to release.
+            is_held: queue all of them as ``HELD``, for a person to release; those that say so
+                themselves are held in any case.
 
         Returns:
             The ids of the reports that were queued now.
@@ -87,7 +91,7 @@ class Ledger:
             StorageError: the ledger cannot be written, or holds this case under another seal.
         """
         _check_same_case(summary, filed)
-        state = DeliveryState.HELD if is_held else DeliveryState.PENDING
+        state = _S.HELD if is_held else _S.PENDING
         now = self._clock.now()
         async with self._database.writing(f"enter case {summary.case_id}") as connection:
             await self._enter_case(connection, summary)
@@ -104,7 +108,10 @@ class Ledger:
                     taken.add(key)
                     fresh.append(report)
             if fresh:
-                rows = [report_values(report, state, now) for report in fresh]
+                rows = [
+                    report_values(report, _S.HELD if report.needs_release else state, now)
+                    for report in fresh
+                ]
                 await connection.execute(sa.insert(reports), rows)
         return tuple(report.report_id for report in fresh)
 

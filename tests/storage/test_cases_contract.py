@@ -115,3 +115,11 @@ async def test_a_case_is_found_by_a_unique_beginning_only(ledger, a_case):
     for nothing in ("01ZZZ", "%", "_1KAS0000000000000000000A1"):
         with pytest.raises(InputError, match="there is none"):
             await ledger.case(nothing)
+
+
+async def test_a_report_that_wants_a_person_is_held_beside_one_that_goes(ledger, a_case, a_report):
+    held = a_report("a" * 64, needs_release=True)
+    free = a_report("b" * 64, recipient_id="so-khcn")
+    await ledger.record_sealed_case(a_case(), [held, free])
+    states = {each.report_id[0]: each.state for each in await ledger.reports()}
+    assert states == {"a": DeliveryState.HELD, "b": DeliveryState.PENDING}

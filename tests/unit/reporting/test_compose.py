@@ -234,3 +234,8 @@ def test_what_the_subscriber_calls_no_scam_is_not_filed(facts):
 
 def test_a_scam_that_the_subscriber_reports_too_is_called_a_scam(facts):
     assert filed(facts(wish=Wish.REPORT)).reports[1].body == filed(facts()).reports[1].body
+
+
+def test_a_recipient_may_want_each_report_looked_at_by_a_person_first(facts):
+    filing = filed(facts(), (SMS, replace(MAIL, filing="confirm")))
+    assert [report.needs_release for report in filing.reports] == [False, True]

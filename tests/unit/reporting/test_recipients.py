@@ -51,6 +51,8 @@ def test_a_row_is_read_whole(tmp_path):
         (ROW.format(id="a", to="a@b.vn") + "kind = 'local'\n", "ends in localhost"),
         (ROW.format(id="a", to="156").replace("mail", "sms"), "belong together"),
         (ROW.format(id="a", to="0912").replace("mail", "sms"), "156 or 5656"),
+        (ROW.format(id="a", to="a@b.vn") + "superseded_by = 'a'\n", "leads back to it"),
+        (ROW.format(id="a", to="a@b.vn") + "filing = 'maybe'\n", "filing: Input should be"),
         (
             ROW.format(id="a", to="a@b.vn") + "valid_from = 2026-01-01\nvalid_to = 2025-01-01\n",
             "before valid_from",
@@ -81,3 +83,18 @@ def test_all_mistakes_are_listed_at_once(tmp_path):
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(SettingsError, match="No such file"):
         load(tmp_path / "none.toml")
+
+
+def test_an_office_that_another_took_over_gets_nothing_more(tmp_path):
+    file = tmp_path / "r.toml"
+    checked = "verified_on = 2026-11-01\nverified_by = 'Lan'\nenabled = true\n"
+    old = ROW.format(id="old", to="a@example.vn") + checked + "superseded_by = 'new'\n"
+    new = ROW.format(id="new", to="b@example.vn") + checked
+    file.write_text(old + new)
+    first, heir = load(file)
+    assert first.refusal(date(2026, 11, 24), 180) == "it is superseded by new"
+    assert heir.refusal(date(2026, 11, 24), 180) is None
+    file.write_text(old + "valid_to = 2026-12-31\n" + new)
+    first, _ = load(file)
+    assert first.refusal(date(2026, 12, 31), 180) is None
+    assert first.refusal(date(2027, 1, 1), 180) == "it was valid until 2026-12-31; see new"
