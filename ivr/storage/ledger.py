@@ -16,10 +16,12 @@ from ivr.clock import Clock, SystemClock
 from ivr.errors import InputError, StorageError
 from ivr.facts.cases import CaseSummary
 from ivr.facts.reports import Delivery, DeliveryState, Report
+from ivr.storage.breach_desk import BreachDesk
 from ivr.storage.desk import Desk
 from ivr.storage.engine import Database
 from ivr.storage.erasure import Erasure
 from ivr.storage.outbox import ReportOutbox
+from ivr.storage.request_desk import RequestDesk
 from ivr.storage.rows import case_values, report_values, to_delivery, to_report, to_summary
 from ivr.storage.schema import attempts as attempts_table
 from ivr.storage.schema import cases, decisions, reports
@@ -41,6 +43,8 @@ class Ledger:
         self._clock = clock
         self.outbox = ReportOutbox(database)
         self.desk = Desk(database, clock)
+        self.requests_of_people = RequestDesk(database, clock)
+        self.breaches = BreachDesk(database, clock)
         self.erasure = Erasure(database)
 
     @classmethod
