@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ivr.errors import EnvironmentProblem
+from ivr.facts.papers import Block, Fields, Heading, Paragraph, Signatures, Table, Title
 from ivr.locale import table
-from ivr.reporting.court_blocks import Block, Fields, Heading, Paragraph, Signatures, Table, Title
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -33,17 +33,19 @@ def must_draw() -> None:
     _faces()
 
 
-def draw(blocks: Sequence[Block], case_id: str, made_at: datetime) -> bytes:
+def draw(
+    blocks: Sequence[Block], case_id: str, made_at: datetime, *, is_of_case: bool = True
+) -> bytes:
     """The papers as a PDF.
 
     Args:
-        case_id: for title and page foot.
+        case_id: for title and page foot; of a paper about no case its own name.
         made_at: becomes the PDF's date.
 
     Raises:
         EnvironmentProblem: the extra ``pdf`` is not installed.
     """
-    sheet = _sheet(case_id, made_at)
+    sheet = _sheet(case_id, made_at, "" if is_of_case else "other_")
     drawn: dict[type[Block], Callable[[Any, Any], None]] = {
         Title: _title,
         Heading: _heading,
@@ -71,7 +73,7 @@ def _faces() -> dict[str, str]:
     return {style: font_roboto.font_files[name] for style, name in _FACES.items()}
 
 
-def _sheet(case_id: str, made_at: datetime) -> "FPDF":
+def _sheet(case_id: str, made_at: datetime, kind: str) -> "FPDF":
     faces = _faces()
     from fpdf import FPDF
 
@@ -82,7 +84,7 @@ def _sheet(case_id: str, made_at: datetime) -> "FPDF":
         def footer(self) -> None:
             self.set_y(-14)
             self.set_font(FONT, "", 8)
-            text = words["footer"].format(case_id=case_id, page=self.page_no())
+            text = words[f"{kind}footer"].format(case_id=case_id, page=self.page_no())
             self.cell(0, 5, text, align="C")
 
     sheet = Sheet(format="A4")
@@ -90,7 +92,7 @@ def _sheet(case_id: str, made_at: datetime) -> "FPDF":
         sheet.add_font(FONT, style, file)
     sheet.set_margins(MARGIN_MM, 16, MARGIN_MM)
     sheet.set_auto_page_break(True, 18)
-    sheet.set_title(words["title"].format(case_id=case_id))
+    sheet.set_title(words[f"{kind}title"].format(case_id=case_id))
     sheet.set_lang("vi-VN")
     sheet.set_creator("ivr")
     sheet.set_creation_date(made_at)

@@ -9,6 +9,15 @@ from dataclasses import dataclass
 
 from ivr.facts.call import OUR_VOICE, LegName, Mode
 from ivr.facts.judgement import Stage, Verdict
+from ivr.facts.papers import (
+    Block,
+    Fields,
+    Heading,
+    Paragraph,
+    Signatures,
+    Table,
+    Title,
+)
 from ivr.facts.reports import CaseFacts
 from ivr.facts.speech import Utterance
 from ivr.locale import table, words
@@ -20,15 +29,6 @@ from ivr.reporting.case_words import (
     local_time,
     position,
     pretexts,
-)
-from ivr.reporting.court_blocks import (
-    Block,
-    Fields,
-    Heading,
-    Paragraph,
-    Signatures,
-    Table,
-    Title,
 )
 
 _INCRIMINATING = frozenset({*CLAIMS, Stage.ADVERT})

@@ -21,8 +21,8 @@ from ivr.cli.main import app
 from ivr.errors import EnvironmentProblem
 from ivr.evidence.custody import read_custody
 from ivr.facts.judgement import Label, Stage
+from ivr.facts.papers import Paragraph, Table, Title
 from ivr.reporting import court_pdf
-from ivr.reporting.court_blocks import Paragraph, Table, Title
 from ivr.reporting.court_text import Heard, Paper, court_paper
 from tests.fakes.evidence_site import AT_SITE, Site
 from tests.fakes.judged_case import HITS, JUDGED, SAID, judged_case, spoken
