@@ -9,7 +9,7 @@ site, which finds custody that was put back to an older state together with its 
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -37,6 +37,9 @@ class CustodyAction(StrEnum):
     RELEASED = "released"
     VERIFIED = "verified"
     REPLAYED = "replayed"
+    LOCKED = "locked"  # encrypted at rest
+    UNLOCKED = "unlocked"
+    PURGED = "purged"  # deleted: nothing follows
 
 
 def begin_custody(
@@ -66,6 +69,7 @@ def append_custody(
     actor: str,
     reason: str,
     facts: Mapping[str, Any] | None = None,
+    check: Callable[[Sequence[Record]], None] | None = None,
 ) -> Record:
     """Add one entry, sign the new head and tell the log of the site; waits for the disk and for
     other writers.
@@ -74,15 +78,21 @@ def append_custody(
         path: a sealed case in the site's own vault.
         actor: who, as a person would name them in court (account, full name, or command).
         reason: why, e.g. the number of a request; may be empty for a mere look.
-        facts: more about it, e.g. the span that was played or the digest of an export.
+        facts: more about it, e.g. the span that was played or the digest of an export; read after
+            ``check``.
+        check: is shown the entries so far while nobody else can add one, and may refuse.
 
     Raises:
-        EvidenceError: not a sealed case, a copy of one, manifest, custody or site log changed, or
-            the disk refused.
+        EvidenceError: not a sealed case, a copy of one, or a deleted one; manifest, custody or site
+            log changed; or the disk refused.
     """
     _must_be_kept_here(path, custodian.site_log)
     with waiting_lock(path), custodian.site_log.turn() as turn:
         log, seal_sha256 = _open_log(path)
+        entries = read_custody(path)
+        _must_not_be_deleted(path, entries)
+        if check is not None:
+            check(entries)
         fields = {
             "action": action,
             "at": to_iso(custodian.clock.now()),
@@ -124,6 +134,20 @@ def _must_be_kept_here(path: Path, site_log: SiteLog) -> None:
             f"Nothing can be entered into the custody of {path}.",
             why=f"it is a copy; the case itself is kept in {site_log.vault}",
             remedy="Name the case by its id.",
+        )
+
+
+def is_deleted(entries: Sequence[Record]) -> bool:
+    """Whether the case goes, or has gone: its custody ends there."""
+    return bool(entries) and entries[-1].get("action") == CustodyAction.PURGED
+
+
+def _must_not_be_deleted(path: Path, entries: Sequence[Record]) -> None:
+    if is_deleted(entries):
+        raise EvidenceError(
+            f"Nothing can be done with the case {path.name} any more.",
+            why="it is being deleted",
+            remedy="Its tombstone in the data folder says by whom and why.",
         )
 
 
