@@ -24,6 +24,7 @@ from ivr.settings.keeping import EncryptionSettings, RetentionSettings
 from ivr.settings.links import LinkSettings
 from ivr.settings.mirror import MirrorSettings
 from ivr.settings.reading import Settings, load, resolve
+from ivr.settings.rights import RightsSettings
 from ivr.settings.section import PROJECT_ROOT, Section
 from ivr.settings.stamping import TimestampSettings
 from ivr.settings.trunks import TrunkSettings
@@ -47,6 +48,7 @@ __all__ = [
     "RegistrationSettings",
     "ReportingSettings",
     "RetentionSettings",
+    "RightsSettings",
     "Section",
     "Settings",
     "SipSettings",

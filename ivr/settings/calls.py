@@ -1,5 +1,6 @@
 """Settings of the call itself: subscribers, SIP, dialogue, media."""
 
+from datetime import date
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -54,6 +55,13 @@ class Subscriber(Section):
         default=None,
         description="File with a code of 6 to 12 digits that opens the menu when the network does "
         "not vouch for the number.",
+    )
+
+    consent_version: str = Field(
+        default="", description="Version of the consent text that the subscriber agreed to."
+    )
+    consented_on: date | None = Field(
+        default=None, description="Day on which they did; stands in every case of theirs."
     )
 
     @model_validator(mode="after")

@@ -26,6 +26,7 @@ from ivr.settings.filing import (
 from ivr.settings.keeping import EncryptionSettings, RetentionSettings
 from ivr.settings.links import LinkSettings
 from ivr.settings.mirror import MirrorSettings
+from ivr.settings.rights import RightsSettings
 from ivr.settings.section import PROJECT_ROOT
 from ivr.settings.stamping import TimestampSettings
 from ivr.settings.trunks import TrunkSettings, check_trunks
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     reporting: ReportingSettings = ReportingSettings()
     links: LinkSettings = LinkSettings()
     storage: StorageSettings = StorageSettings()
+    rights: RightsSettings = RightsSettings()
     admission: AdmissionSettings = AdmissionSettings()
     watch: WatchSettings = WatchSettings()
     metrics: MetricsSettings = MetricsSettings()
