@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta, timezone
 from pathlib import Path
 
+from ivr.background import Background
 from ivr.board import Board
 from ivr.clock import Clock, SystemClock
 from ivr.control import Control
@@ -20,7 +21,6 @@ from ivr.evidence.custody import Custodian
 from ivr.evidence.layout import CASES, SITE_LOG
 from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLog
-from ivr.evidence.stamping import Stamper
 from ivr.facts.reports import CaseFacts, Channel, Report
 from ivr.house import House, Mind
 from ivr.journeys.answered import screen_call
@@ -368,35 +368,26 @@ async def serve(
     """Answer calls until ``until`` is set; then refuse new ones and see the running ones through.
 
     Cases that an earlier process left unsealed are sealed first; then ``on_ready`` is called.
-    Time-stamps are asked for behind all that.
+    Time-stamps and the like run behind all that (`background`).
 
     Raises:
         SettingsError: the certificates of the time-stamping authority cannot be read.
     """
-    wanted = house.settings.timestamp
-    stamper = Stamper(house.vault, wanted) if wanted.url else None
+    background = Background(house)
     await recover(house)
     house.capacity.is_starting = False
     on_ready()
-    async with asyncio.TaskGroup() as background:
-        background.create_task(house.dispatcher.run())
-        stamping = background.create_task(stamper.run(), name="stamping") if stamper else None
-        try:
-            async with asyncio.TaskGroup() as calls:
-                taking = [calls.create_task(take_calls(house, pool, calls))]
-                if mirror is not None:
-                    taking.append(calls.create_task(take_mirrored(house, mirror, calls)))
-                await until.wait()
-                house.capacity.is_draining = True
-                if mirror is not None:
-                    mirror.drain()
-                await pool.drain()
-                for task in taking:
-                    task.cancel()
-        finally:
-            house.dispatcher.stop()
-            if stamping is not None:
-                stamping.cancel()
+    async with background.running(), asyncio.TaskGroup() as calls:
+        taking = [calls.create_task(take_calls(house, pool, calls))]
+        if mirror is not None:
+            taking.append(calls.create_task(take_mirrored(house, mirror, calls)))
+        await until.wait()
+        house.capacity.is_draining = True
+        if mirror is not None:
+            mirror.drain()
+        await pool.drain()
+        for task in taking:
+            task.cancel()
 
 
 async def take_calls(house: House, pool: WorkerPool, calls: asyncio.TaskGroup) -> None:

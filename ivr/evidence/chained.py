@@ -38,6 +38,13 @@ def chain_of(record: Mapping[str, Any]) -> str:
     return sha256_hex(canonical(body))
 
 
+def _chain_of_line(line: bytes, stated: str) -> str:
+    """`chain_of` for a canonical line, without writing it once more. ``chain`` is not its only
+    member, so a comma stands on one side of it."""
+    member = b'"chain":"%s"' % stated.encode()
+    return sha256_hex(line.replace(member + b",", b"", 1))
+
+
 class ChainedLog:
     """One such file. Remembers how far it has read, so an append costs one line, not the file.
 
@@ -80,14 +87,21 @@ class ChainedLog:
 
     def refresh(self) -> list[Record]:
         """Lines that came since the last look. A last line without its end is left out."""
-        data = self._rest()
+        return self.take(self._rest())
+
+    def take(self, data: bytes) -> list[Record]:
+        """`refresh` from what somebody read behind `offset`.
+
+        Raises:
+            EvidenceError: a line does not continue those before it; they are taken.
+        """
         whole = data[: data.rfind(b"\n") + 1]
         records = []
         for line in whole.split(b"\n")[:-1]:
             record = self._accept(line)
+            self._offset += len(line) + 1
             self._learn(line, record)
             records.append(record)
-        self._offset += len(whole)
         return records
 
     def cut_torn_tail(self) -> bytes:
@@ -157,7 +171,7 @@ class ChainedLog:
             fits = is_canonical and (
                 record["n"] == self.count
                 and record["previous"] == self.head
-                and record["chain"] == chain_of(record)
+                and record["chain"] == _chain_of_line(line, str(record["chain"]))
             )
         except (ValueError, KeyError, RecursionError, EvidenceError) as problem:
             raise self._broken(f"{where} is no record: {problem}") from problem

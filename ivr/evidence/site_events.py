@@ -97,6 +97,8 @@ def untold(vault: Path, told: Told) -> tuple[list[Untold], list[tuple[str, Evide
             continue
         if case_id not in told.sealed:
             found.append(_seal(path))
+        if _signed_entry(path) == told.entry_of(case_id):
+            continue
         try:
             entries = ChainedLog(path / CUSTODY, seal_digest(path)).read()
         except EvidenceError as problem:
@@ -108,6 +110,15 @@ def untold(vault: Path, told: Told) -> tuple[list[Untold], list[tuple[str, Evide
             )
             found.append(Untold(event))
     return sorted(found, key=lambda each: (each.event["at"], each.link is None)), unreadable
+
+
+def _signed_entry(path: Path) -> int:
+    """``n`` of the custody line that the case's head is over; -1 when it cannot be read."""
+    try:
+        head = json.loads((path / CUSTODY_HEAD).read_bytes())
+        return int(json.loads(from_b64url(head["payload"]))["n"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return -1
 
 
 def _seal(path: Path) -> Untold:

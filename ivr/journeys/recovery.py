@@ -8,6 +8,7 @@ from ivr.casefile import read_case
 from ivr.clock import to_iso
 from ivr.errors import IvrError
 from ivr.evidence.layout import case_folders, is_sealed
+from ivr.evidence.reconciling import reconcile
 from ivr.evidence.recovery import UnsealedCase, find_unsealed
 from ivr.evidence.stamping import Stamper
 from ivr.facts.audio import WireLog
@@ -23,8 +24,9 @@ class Recovered:
     """What became of one case.
 
     Args:
-        action: ``sealed``, ``entered``, ``stamped``; ``failed`` or ``not stamped`` (``detail`` says
-            why; a seal waits for its time-stamp as long as it takes, so that is no failure).
+        action: ``sealed``, ``told`` (to the log of the site), ``entered``, ``stamped``; ``failed``
+            or ``not stamped`` (``detail`` says why; a seal waits for its time-stamp as long as it
+            takes, so that is no failure).
     """
 
     case_id: str
@@ -39,6 +41,7 @@ async def recover(house: House) -> tuple[Recovered, ...]:
     done = [Recovered(path.name, "failed", str(problem)) for path, problem in unsealed.unusable]
     done += [await _seal(case, house) for case in unsealed.cases]
     sealed_now = {entry.case_id for entry in done}
+    done += await _tell_site_log(house)
     known = {
         summary.case_id for summary in await house.ledger.cases(limit=10_000_000, with_purged=True)
     }
@@ -49,6 +52,16 @@ async def recover(house: House) -> tuple[Recovered, ...]:
         tell = house.log.error if entry.action == "failed" else house.log.info
         tell("case.recovered", case_id=entry.case_id, action=entry.action, detail=entry.detail)
     return tuple(done)
+
+
+async def _tell_site_log(house: House) -> list[Recovered]:
+    """What a crash kept out of custody logs and the log of the site."""
+    done = await asyncio.to_thread(reconcile, house.site_log)
+    told = [
+        Recovered(each["case_id"], "told", f"line {each['n']} of the site log: {each['event']}")
+        for each in done.entered
+    ]
+    return told + [Recovered(name, "failed", str(problem)) for name, problem in done.unreadable]
 
 
 async def stamp_waiting(house: House) -> tuple[Recovered, ...]:

@@ -30,6 +30,14 @@ class EvidenceSettings(Section):
     pkcs11_pin_file: Path | None = Field(
         default=None, description="File with the PIN, readable to this user alone."
     )
+    heads_dir: Path | None = Field(
+        default=None,
+        description="Folder where heads of the site log are laid out for outsiders; default: heads "
+        "under the data folder.",
+    )
+    heads_every_s: float = Field(
+        default=3600.0, gt=0, description="How often a head is laid there when the log has grown."
+    )
 
 
 class SmtpSettings(Section):
