@@ -19,10 +19,18 @@ from ivr.evidence.algorithms import PublicKey, fingerprint_of, header_of, read_p
 from ivr.evidence.bag import PAYLOAD
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.certificates import MOST_CERTIFICATES, chain_fault, is_of, name_of
-from ivr.evidence.keyring import NAME, Keyring, KeyringLine, broken, is_continued
-from ivr.evidence.layout import COMMIT, MANIFEST, SIGNER
+from ivr.evidence.keyring import (
+    FIRST_KEY,
+    NAME,
+    Keyring,
+    KeyringLine,
+    broken,
+    is_continued,
+    keyring_path,
+)
+from ivr.evidence.layout import COMMIT, MANIFEST, SIGNER, SITE_LOG
 from ivr.evidence.log_proofs import INCLUSION, check_inclusion, inclusion
-from ivr.evidence.verify import Step, printable
+from ivr.evidence.steps import Step, printable
 
 KEYS, CERTIFICATE = "key of the site", "certificate"
 Answer = tuple[bool, str]
@@ -46,6 +54,22 @@ class KeyTrust:
     authorities: tuple[x509.Certificate, ...] = ()
 
 
+def own_trust(root: Path, authorities: tuple[x509.Certificate, ...] = ()) -> KeyTrust:
+    """What this installation holds its own cases against: its first key leads to all others.
+
+    Args:
+        root: the data folder.
+    """
+    ring = keyring_path(root)
+    first = ring.with_name(FIRST_KEY)
+    return KeyTrust(
+        trusted=first if first.exists() else None,
+        keyring=ring if ring.exists() else None,
+        root=root if (root / SITE_LOG).exists() else None,
+        authorities=authorities,
+    )
+
+
 def key_steps(case: Path, first_n: int, trust: KeyTrust) -> tuple[Step, ...]:
     """The steps of ``ivr verify`` about the key: keyring, and certificate where there is one or
     one is demanded. Reads only; never raises.
@@ -53,18 +77,15 @@ def key_steps(case: Path, first_n: int, trust: KeyTrust) -> tuple[Step, ...]:
     Args:
         case: a case folder, also within a court folder.
     """
-    steps = [_step(first_n, KEYS, lambda: _by_keyring(case, trust))]
-    chain: list[x509.Certificate] = []
-    read = _step(first_n + 1, CERTIFICATE, lambda: _certified(case, trust, chain))
-    if trust.authorities or chain or not read.ok:
-        steps.append(read)
-    return tuple(steps)
+    by_keyring = _step(first_n, KEYS, lambda: _by_keyring(case, trust))
+    certified = _step(first_n + 1, CERTIFICATE, lambda: _certified(case, trust))
+    return tuple(step for step in (by_keyring, certified) if step is not None)
 
 
-def _step(n: int, name: str, judge: Callable[[], Answer]) -> Step:
+def _step(n: int, name: str, judge: Callable[[], Answer | None]) -> Step | None:
     try:
-        ok, said = judge()
-        return Step(n, name, ok, printable(said))
+        answer = judge()
+        return answer and Step(n, name, answer[0], printable(answer[1]))
     except IvrError as problem:
         return Step(n, name, False, printable(f"{problem.what} {problem.why}"))
     except Exception as problem:  # noqa: BLE001 - broken input must be an answer, not a crash
@@ -155,15 +176,16 @@ def _is_in_bag(case: Path) -> bool:
     return case.parent.name == PAYLOAD
 
 
-def _certified(case: Path, trust: KeyTrust, chain: list[x509.Certificate]) -> Answer:
-    """``chain`` is filled with what the seal carries."""
+def _certified(case: Path, trust: KeyTrust) -> Answer | None:
+    """None where there is no certificate and none is demanded."""
     header = header_of(json.loads((case / COMMIT).read_bytes()))
     carried = header.get("x5c", [])
     if not isinstance(carried, list) or len(carried) > MOST_CERTIFICATES:
         return False, "the seal carries no such chain as an authority issues"
-    chain += [x509.load_der_x509_certificate(b64decode(each, validate=True)) for each in carried]
+    chain = [x509.load_der_x509_certificate(b64decode(each, validate=True)) for each in carried]
     if not chain:
-        return False, "the seal carries no certificate (--key-ca demands one)"
+        demanded = "the seal carries no certificate, and --key-ca demands one"
+        return (False, demanded) if trust.authorities else None
     key_sha256 = fingerprint_of(read_public((case / SIGNER).read_bytes(), SIGNER))
     if not is_of(chain[0], key_sha256):
         return False, f"{name_of(chain[0])} is the certificate of another key"

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from ivr.casework.key_proof import KeyTrust, key_steps, own_trust
 from ivr.errors import IvrError
 from ivr.evidence.bag_check import bagged_case, check_bag, is_bag
-from ivr.evidence.layout import DERIVED, WIRE
-from ivr.evidence.signer import public_path
+from ivr.evidence.layout import DERIVED, SITE_LOG, WIRE
 from ivr.evidence.timestamp import Trust, timestamp_step
-from ivr.evidence.verify import Step, verify_case
+from ivr.evidence.verification import verify_here
+from ivr.evidence.verifier import Step
 from ivr.house import House
 from ivr.media.recordings import redecode_matches
 from ivr.media.repair import wire_log_at
@@ -16,31 +17,37 @@ REDECODE = "recordings match the packets"
 
 
 def prove(path: Path, house: House) -> tuple[Step, ...]:
-    """`prove_files` with the key and the log of this site."""
+    """`prove_files` with the keys and the log of this site."""
     root = house.vault.parent
-    key_file = house.settings.evidence.key_file or root / "keys" / "site.pem"
-    trust = Trust.of(house.settings.timestamp)
-    return prove_files(path, public_path(key_file), root / "site-log.jsonl", trust)
+    keys, trust = own_trust(root), Trust.of(house.settings.timestamp)
+    return prove_files(path, keys.trusted, root / SITE_LOG, trust, keys)
 
 
 def prove_files(
-    path: Path, key: Path | None, site_log: Path | None, trust: Trust | None = None
+    path: Path,
+    key: Path | None,
+    site_log: Path | None,
+    trust: Trust | None = None,
+    keys: KeyTrust | None = None,
 ) -> tuple[Step, ...]:
-    """Every step of ``evidence/verify.py``, then two that it leaves to libraries: the time-stamp
-    of the seal; and each recording made again from the wire log and compared sample by sample.
+    """Every step of ``evidence/verifier.py``, then what takes more than it has: whose key it was, by
+    keyring and certificate; the time-stamp of the seal; and each recording made again from the
+    wire log and compared sample by sample.
 
     Args:
         path: a case folder, or a court folder (BagIt) around one: the bag's steps come first.
         key: the public key (PEM) the site is known by, if known.
         site_log: the site's log of seals, if at hand.
         trust: what a time-stamp must satisfy; None: the certificates kept with the case.
+        keys: what the key is held against; None: ``key`` alone, and what an export carries.
     """
     if is_bag(path):
         of_bag = check_bag(path)
         case = bagged_case(path)
-        of_case = prove_files(case, key, site_log, trust) if case else ()
+        of_case = prove_files(case, key, site_log, trust, keys) if case else ()
         return tuple(step._replace(n=n) for n, step in enumerate((*of_bag, *of_case), 1))
-    steps = list(verify_case(path, key, site_log))
+    steps = list(verify_here(path, key, site_log, keys.keyring if keys else None))
+    steps += key_steps(path, len(steps) + 1, keys or KeyTrust(key))
     steps.append(timestamp_step(path, len(steps) + 1, trust or Trust()))
     if (path / WIRE).exists():
         steps.append(_decode_again(path, len(steps) + 1))

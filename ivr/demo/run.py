@@ -19,7 +19,7 @@ from ivr.casework.proof import prove
 from ivr.clock import SystemClock
 from ivr.demo.mailhost import MailHost
 from ivr.errors import EnvironmentProblem, TelephonyError
-from ivr.evidence.verify import Step
+from ivr.evidence.verifier import Step
 from ivr.facts.cases import CaseSealed
 from ivr.facts.reports import CaseFacts, Delivery, DeliveryState
 from ivr.house import House

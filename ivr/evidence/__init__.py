@@ -1,4 +1,4 @@
 """6 Evidence: the case folder, its seal, custody after the seal, and the independent verifier.
 
-``verify.py`` stands alone on purpose: it shares no code with the rest of this room.
+``verifier.py`` stands alone on purpose: it shares no code with the rest of this room.
 """

@@ -6,8 +6,9 @@
   data/<case_id>/               the sealed case, byte for byte
   data/site.pub.pem             public key of the seal
   data/custody.csv              custody.jsonl as a table
+  data/keyring.jsonl            keys of the site: endorsed, revoked
   data/inclusion.json           that seal and last custody entry are in the log of the site
-  data/verify.py                the verifier, one file
+  data/verifier.py              the verifier, one file
   data/HUONG-DAN.txt, data/INSTRUCTIONS.txt      how to check it, Vietnamese and English
   data/kiem-tra-thu-cong.sh     the same with sha256sum and openssl alone
   data/…                        papers that the caller adds
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ivr.errors import EvidenceError
-from ivr.evidence import verify as verifier
+from ivr.evidence import verifier
 from ivr.evidence.canonical import canonical
 from ivr.evidence.custody import Custodian, read_custody
 from ivr.evidence.durable import (
@@ -36,7 +37,8 @@ from ivr.evidence.durable import (
     waiting_lock,
     write_atomic,
 )
-from ivr.evidence.layout import SIGNER
+from ivr.evidence.layout import KEYRING, SIGNER
+from ivr.evidence.keyring import NAME as RING_NAME
 from ivr.evidence.log_proofs import INCLUSION
 from ivr.evidence.signer import Signer
 
@@ -52,6 +54,8 @@ KEY = "site.pub.pem"
 CUSTODY_TABLE = "custody.csv"
 TAG_FILES = (INFO, DECLARATION, PAYLOAD_MANIFEST)
 HANDOUT = Path(__file__).parent / "handout"
+TOOLS = Path(verifier.__file__).parent
+TOOL_NAMES = ("verifier.py",)
 HANDOUTS = ("HUONG-DAN.txt", "INSTRUCTIONS.txt", "kiem-tra-thu-cong.sh")
 COLUMNS = ("n", "at", "action", "actor", "reason", "facts", "previous", "chain")
 
@@ -118,7 +122,8 @@ def write_bag(
             _copy_tree(case, payload / label.case_id)
             table = custody_table(case)
             included = custodian.site_log.inclusion(label.case_id)
-        _add_papers(payload, {**papers, CUSTODY_TABLE: table, INCLUSION: included})
+            ring = (custodian.site_log.root / KEYRING).read_bytes()
+        _add_papers(payload, {**papers, CUSTODY_TABLE: table, INCLUSION: included, RING_NAME: ring})
         bag = _finish(draft, label, custodian.signer, target)
         draft.replace(target)
         sync_folder(target.parent)
@@ -194,7 +199,8 @@ def _copy_tree(case: Path, target: Path) -> None:
 def _add_papers(payload: Path, papers: Mapping[str, bytes]) -> None:
     key = next(payload.glob(f"*/{SIGNER}")).read_bytes()
     handouts = {name: (HANDOUT / name).read_bytes() for name in HANDOUTS}
-    own = {KEY: key, "verify.py": Path(verifier.__file__).read_bytes(), **handouts}
+    tools = {name: (TOOLS / name).read_bytes() for name in TOOL_NAMES}
+    own = {KEY: key, **tools, **handouts}
     for name, content in {**papers, **own}.items():
         write_atomic(payload / name, content, SEALED)
 

@@ -19,8 +19,10 @@ from ivr.evidence.bag import (
     TAG_FILES,
     TAG_MANIFEST,
 )
+from ivr.evidence.keyring import NAME
 from ivr.evidence.layout import CASE_ID, SIGNER
-from ivr.evidence.verify import Broken, Case, Step, printable, some
+from ivr.evidence.steps import Broken, Step, answered, some
+from ivr.evidence.verifier import Case, check_jws
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)")
 _LARGEST_TAG = 64 << 20
@@ -43,7 +45,6 @@ def bagged_case(path: Path) -> Path | None:
 def check_bag(path: Path) -> tuple[Step, ...]:
     """The bag's steps, numbered from 1. Reads only; never raises."""
     bag = _Bag(path)
-    steps: list[Step] = []
     checks: tuple[Callable[[], str], ...] = (
         bag.structure,
         bag.tag_files,
@@ -51,27 +52,10 @@ def check_bag(path: Path) -> tuple[Step, ...]:
         bag.oxum,
         bag.signature,
     )
-    for n, check in enumerate(checks, 1):
-        name = f"bag {check.__name__.replace('_', ' ')}"
-        try:
-            steps.append(Step(n, name, True, printable(check())))
-        except Broken as problem:
-            steps.append(Step(n, name, False, printable(str(problem))))
-        except Exception as problem:  # noqa: BLE001 - broken input must be an answer, not a crash
-            why = f"cannot be read: {type(problem).__name__} {problem}"
-            steps.append(Step(n, name, False, printable(why)))
-    return tuple(steps)
-
-
-class _SignedBag(Case):
-    """The case, for its key, with the bag's signature as if it lay in it."""
-
-    def __init__(self, path: Path, signed: bytes) -> None:
-        super().__init__(path, None, None)
-        self._signed = signed
-
-    def read(self, name: str) -> bytes:
-        return self._signed if name == SIGNATURE else super().read(name)
+    return tuple(
+        answered(n, f"bag {check.__name__.replace('_', ' ')}", check)
+        for n, check in enumerate(checks, 1)
+    )
 
 
 class _Bag:
@@ -122,16 +106,21 @@ class _Bag:
         return there
 
     def signature(self) -> str:
-        """bag.jws over the tag manifest, by the key of the case's own seal."""
+        """bag.jws over the tag manifest, by the key of the seal or one that it leads to: the site
+        may have gone over to another key since."""
         case = bagged_case(self._path)
         if case is None:
             raise Broken("not checked: there is no case")
         tags, signed = self._read(TAG_MANIFEST), self._read(SIGNATURE)
         if self._read(f"{PAYLOAD}/{KEY}") != (case / SIGNER).read_bytes():
             raise Broken(f"{KEY} is not the key of the seal")
-        signer = _SignedBag(case, signed)
-        signer.structure()
-        return f"signed by key {signer.check_jws(SIGNATURE, tags, BAG_TYPE, {})}"
+        of_case = Case(case, {})
+        for find in (of_case.structure, of_case.manifest, of_case.keyring):
+            find()
+        signer, _ = check_jws(signed, BAG_TYPE, of_case.keys, tags)
+        if signer in of_case.revoked:
+            raise Broken(f"signed by key {signer}, which is revoked in {PAYLOAD}/{NAME}")
+        return f"signed by key {signer}"
 
     def _read(self, name: str) -> bytes:
         size = self._found.get(name)

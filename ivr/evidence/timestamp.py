@@ -26,7 +26,7 @@ from ivr.clock import to_iso
 from ivr.errors import EvidenceError, SettingsError
 from ivr.evidence.der_order import sorted_certificates
 from ivr.evidence.layout import COMMIT, MANIFEST
-from ivr.evidence.verify import Step, printable
+from ivr.evidence.steps import Step, printable
 from ivr.settings import TimestampSettings, resolve
 
 TOKEN = "reports/manifest.jws.tsr"  # noqa: S105 - a file's name
@@ -170,7 +170,7 @@ def stored_stamp(case: Path) -> Stamp | None:
 
 
 def timestamp_step(case: Path, n: int, trust: Trust) -> Step:
-    """The step of ``ivr verify`` after those of ``verify.py``. Reads only; never raises."""
+    """The step of ``ivr verify`` after those of ``verifier.py``. Reads only; never raises."""
     try:
         return Step(n, STEP, *_judged(case, trust))
     except (EvidenceError, SettingsError) as problem:

@@ -13,7 +13,7 @@ from ivr.clock import SystemClock
 from ivr.evidence.custody import CustodyAction, append_custody
 from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.recovery import find_unsealed
-from ivr.evidence.verify import verify_case
+from ivr.evidence.verification import verify_here
 from ivr.facts.audio import Recording, WireLog
 from ivr.facts.call import LegName
 from ivr.media.recordings import redecode_matches, write_recordings
@@ -26,7 +26,7 @@ from tests.fakes.rtp_sender import on_time, packets, tone
 
 
 def failed(path: Path, site: Site) -> list[str]:
-    steps = verify_case(path, site.public_key, site.log_path)
+    steps = verify_here(path, site.public_key, site.log_path)
     return [f"{step.name}: {step.detail}" for step in steps if not step.ok]
 
 
@@ -105,7 +105,7 @@ def test_a_recorder_killed_within_a_block_leaves_a_case_that_is_sealed_as_incomp
     assert not sealed.is_complete
     assert failed(sealed.path, site) == []
     assert (sealed.path / "original/wire.tail.bin").stat().st_size == mended.torn_bytes
-    assert reason in verify_case(sealed.path)[1].detail
+    assert reason in verify_here(sealed.path)[1].detail
 
 
 def test_sealing_a_long_call_takes_a_fraction_of_a_second_of_this_machine(tmp_path):

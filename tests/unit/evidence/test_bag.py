@@ -190,7 +190,7 @@ def flip(path: Path) -> None:
 
 FILES = (
     "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "bag.jws",
-    "data/custody.csv", "data/verify.py", "data/site.pub.pem", "data/HUONG-DAN.txt",
+    "data/custody.csv", "data/verifier.py", "data/site.pub.pem", "data/HUONG-DAN.txt",
     "data/CASE/manifest.json", "data/CASE/original/upload.m4a", "data/CASE/custody.jsonl",
 )  # fmt: skip
 
@@ -259,7 +259,7 @@ def test_the_page_for_openssl_alone_passes(bag):
 
 
 def test_the_verifier_in_the_bag_stands_alone(house, bag, tmp_path):
-    command = [sys.executable, "-I", "data/verify.py", f"data/{house[1].name}"]
+    command = [sys.executable, "-I", "data/verifier.py", f"data/{house[1].name}"]
     key = ["--key", "data/site.pub.pem"]
     done = subprocess.run([*command, *key], cwd=bag, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout

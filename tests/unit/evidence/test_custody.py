@@ -8,8 +8,7 @@ import pytest
 
 from ivr.errors import EvidenceError
 from ivr.evidence.custody import CustodyAction, append_custody, read_custody
-from ivr.evidence.verification import verification_steps
-from ivr.evidence.verify import verify_case
+from ivr.evidence.verification import verification_steps, verify_here
 
 
 def note(site, path, action=CustodyAction.VIEWED, actor="Nguyễn An", reason="YC 12/2026"):
@@ -17,7 +16,7 @@ def note(site, path, action=CustodyAction.VIEWED, actor="Nguyễn An", reason="Y
 
 
 def is_intact(path):
-    return all(step.ok for step in verify_case(path))
+    return all(step.ok for step in verify_here(path))
 
 
 def test_the_seal_is_the_first_entry(site):
@@ -127,5 +126,5 @@ def test_verifying_while_others_note_what_they_do_never_raises_a_false_alarm(sit
     with ThreadPoolExecutor(3) as threads:
         notes = [threads.submit(note, site, path) for _ in range(20)]
         while not all(n.done() for n in notes):
-            assert [s for s in verification_steps(path, site.public_key) if not s.ok] == []
+            assert [s for s in verify_here(path, site.public_key) if not s.ok] == []
     assert verification_steps(path / "none")[0].detail == "not a folder"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ivr.evidence.verify import verify_case
+from ivr.evidence.verification import verify_here
 
 PAGE = Path(__file__).parents[3] / "docs" / "evidence.md"
 COMMANDS = "".join(re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
@@ -51,5 +51,5 @@ def test_a_change_fails_a_command(copy_of_case, name, old, new):
 
 
 def test_the_page_names_every_step_of_the_verifier_in_order(copy_of_case):
-    names = ", ".join(step.name for step in verify_case(copy_of_case))
+    names = ", ".join(step.name for step in verify_here(copy_of_case))
     assert names in " ".join(PAGE.read_text(encoding="utf-8").split())

@@ -9,7 +9,7 @@ import pytest
 from ivr.errors import EvidenceError
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.recovery import find_unsealed
-from ivr.evidence.verify import verify_case
+from ivr.evidence.verification import verify_here
 from tests.fakes.evidence_site import CLOSED
 
 
@@ -54,7 +54,7 @@ def test_a_case_that_was_closed_but_not_sealed_says_how_it_ended(site, in_a_proc
         "derived/verdict.json",
     ]
     sealed = site.seal(case.folder, site.fill(case.folder))
-    assert all(s.ok for s in verify_case(sealed.path, site.public_key, site.log_path))
+    assert all(s.ok for s in verify_here(sealed.path, site.public_key, site.log_path))
 
 
 def test_a_case_that_a_living_process_holds_is_left_alone(site):
@@ -87,7 +87,7 @@ def test_a_journal_line_cut_in_the_middle_is_dropped_and_its_digest_noted(site):
     assert last["facts"]["torn_bytes"] == 11
     assert case.notice_at is not None
     sealed = site.seal(case.folder, site.fill(case.folder))
-    assert all(s.ok for s in verify_case(sealed.path))
+    assert all(s.ok for s in verify_here(sealed.path))
 
 
 def test_half_written_derived_files_are_removed_and_it_is_noted(site):
@@ -111,7 +111,7 @@ def test_originals_are_never_removed(site):
     case = only(find_unsealed(site.vault, site.clock))
     sealed = site.seal(case.folder, site.fill(case.folder))
     assert (sealed.path / "original/wire.tail.bin").read_bytes() == b"torn"
-    assert all(s.ok for s in verify_case(sealed.path))
+    assert all(s.ok for s in verify_here(sealed.path))
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"call":{}}', b"\xff"])

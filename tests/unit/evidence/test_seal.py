@@ -13,7 +13,7 @@ from ivr.evidence.custody import CustodyAction, append_custody, read_custody
 from ivr.evidence.layout import is_sealed
 from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.recovery import find_unsealed
-from ivr.evidence.verify import verify_case
+from ivr.evidence.verification import verify_here
 from ivr.facts.call import Mode
 from tests.fakes.evidence_site import call, dies_in
 
@@ -24,8 +24,8 @@ def manifest_of(path):
 
 def test_a_sealed_case_verifies_and_names_its_digest(site):
     sealed = site.sealed()
-    assert all(s.ok for s in verify_case(sealed.path, site.public_key, site.log_path))
-    assert sealed.seal_sha256 in verify_case(sealed.path)[2].detail
+    assert all(s.ok for s in verify_here(sealed.path, site.public_key, site.log_path))
+    assert any(sealed.seal_sha256 in s.detail for s in verify_here(sealed.path))
     assert sealed.is_complete
 
 
@@ -84,7 +84,7 @@ def test_an_incomplete_case_says_so_and_why(site):
     )
     sealed = site.seal(folder, materials)
     assert not sealed.is_complete
-    steps = verify_case(sealed.path)
+    steps = verify_here(sealed.path)
     assert all(s.ok for s in steps)
     assert "INCOMPLETE: the recorder was killed" in steps[1].detail
 
@@ -95,7 +95,7 @@ def test_a_call_without_media_can_be_sealed(site):
         site.fill(site.open_case("01OTHER")), wire=None, recordings=(), verdict=None
     )
     sealed = site.seal(folder, materials)
-    assert all(s.ok for s in verify_case(sealed.path))
+    assert all(s.ok for s in verify_here(sealed.path))
 
 
 def refused(site, folder, materials, match):
@@ -163,7 +163,7 @@ def test_what_was_refused_can_be_sealed_once_it_is_mended(site):
     folder.derived_path("stray.wav").write_bytes(b"x")
     refused(site, folder, materials, "stray")
     folder.derived_path("stray.wav").unlink()
-    assert all(s.ok for s in verify_case(site.seal(folder, materials).path))
+    assert all(s.ok for s in verify_here(site.seal(folder, materials).path))
 
 
 def test_killed_at_any_moment_the_case_is_sealed_or_can_be_sealed(site, quick_disk, forked):
@@ -194,7 +194,7 @@ def test_killed_at_any_moment_the_case_is_sealed_or_can_be_sealed(site, quick_di
         for case in found.cases:
             after.seal(case.folder, after.fill(case.folder))
         (path,) = after.vault.iterdir()
-        steps = verify_case(path, after.public_key, after.log_path)
+        steps = verify_here(path, after.public_key, after.log_path)
         assert [s for s in steps if not s.ok] == [], f"killed at operation {at}"
     assert outcomes == {0, 1}  # kills came both before and after the commit
 
@@ -213,9 +213,9 @@ def test_killed_at_any_moment_of_a_custody_entry_the_next_one_finds_all_of_it(
     outcomes = set()
     for at in range(1, operations + 1):
         dies_in(forked, lambda: None, lambda _, at=at: note(f"killed {at}"), at)
-        assert {s.name for s in verify_case(path) if not s.ok} <= {"custody"}
+        assert {s.name for s in verify_here(path) if not s.ok} <= {"custody"}
         note(f"after {at}")
-        assert [s for s in verify_case(path, own.public_key) if not s.ok] == []
+        assert [s for s in verify_here(path, own.public_key) if not s.ok] == []
         actors = [entry["actor"] for entry in read_custody(path)]
         outcomes.add(f"killed {at}" in actors)
     assert outcomes == {True, False}
@@ -235,7 +235,7 @@ def test_an_uploaded_recording_is_the_original_of_its_case(site, tmp_path):
     folder.write_derived("channel_1.wav", b"RIFF", digest, "audio/wav", "ivr.media")
     materials = SealMaterials(None, None, (), None, None, None, None)
     sealed = site.seal(folder, materials)
-    assert [s for s in verify_case(sealed.path, site.public_key, site.log_path) if not s.ok] == []
+    assert [s for s in verify_here(sealed.path, site.public_key, site.log_path) if not s.ok] == []
     files = {f["path"]: f for f in manifest_of(sealed.path)["files"]}
     assert files["original/upload.amr"]["role"] == "original"
     assert files["original/upload.amr"]["sha256"] == digest

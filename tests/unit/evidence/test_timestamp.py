@@ -24,7 +24,7 @@ from ivr.evidence.timestamp import (
     stored_stamp,
     timestamp_step,
 )
-from ivr.evidence.verify import verify_case
+from ivr.evidence.verification import verify_here
 from ivr.settings import TimestampSettings
 from tests.fakes.evidence_site import Site, SteppingClock
 from tests.fakes.time_authority import TimeAuthority
@@ -88,7 +88,7 @@ def test_a_token_names_time_and_authority_and_leaves_the_seal_whole(stamped_once
     assert found is not None
     assert found.at.strftime("sealed before %Y-%m-%dT%H:%M:%S") in step.detail
     assert datetime.now(UTC) - found.at < timedelta(minutes=5)
-    assert all(each.ok for each in verify_case(path, site.public_key, site.log_path))
+    assert all(each.ok for each in verify_here(path, site.public_key, site.log_path))
 
 
 def test_openssl_alone_accepts_the_token_kept(stamped_once):

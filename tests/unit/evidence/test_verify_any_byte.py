@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ivr.evidence.custody import CustodyAction, append_custody
-from ivr.evidence.verify import verify_case
+from ivr.evidence.verification import verify_here
 from tests.fakes.evidence_site import Site
 
 
 def is_intact(case: Path) -> bool:
-    return all(step.ok for step in verify_case(case))
+    return all(step.ok for step in verify_here(case))
 
 
 @pytest.fixture(scope="module")
