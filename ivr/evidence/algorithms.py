@@ -33,6 +33,14 @@ KINDS = "Ed25519, EC on P-256, or RSA of 2048 bits and more"
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
 
+class _Roomy(jws.JWSRegistry):
+    """The library's own limits (512 bytes of header) have no room for a chain of certificates,
+    nor for the sound in a vCon; whoever reads a file limits its size."""
+
+    max_header_length = 1 << 16
+    max_payload_length = 1 << 30
+
+
 def algorithm_of(key: object) -> str | None:
     """The JWS algorithm of a public key; None for a key that this site does not sign with."""
     if isinstance(key, Ed25519PublicKey):
@@ -113,7 +121,29 @@ def verified_payload(signed: Mapping[str, Any], key: PublicKey, purpose: str) ->
             raise ValueError("it has members that no signature covers")
         from_b64url(only["signature"])
         foreign: Any = dict(signed)  # the library's type is one shape of JSON; this may be any
-        checked = jws.deserialize_json(foreign, _jwk(key), algorithms=[str(expected["alg"])])
+        registry = _Roomy(algorithms=[str(expected["alg"])])
+        checked = jws.deserialize_json(foreign, _jwk(key), registry=registry)
+    except (JoseError, KeyError, TypeError, RecursionError) as problem:
+        raise ValueError(f"it does not match: {type(problem).__name__} {problem}") from problem
+    return bytes(checked.payload)
+
+
+def signed_payload(signed: Mapping[str, Any], key: PublicKey) -> bytes:
+    """Payload of a JWS (General JSON, one signature) that ``key`` signed, whatever its headers say
+    besides the algorithm: they are the caller's to judge.
+
+    Raises:
+        ValueError: the signature is not by that key over this payload.
+    """
+    try:
+        (only,) = signed["signatures"]
+        bare: Any = {
+            "payload": signed["payload"],
+            "signatures": [{name: only[name] for name in ("protected", "signature")}],
+        }
+        from_b64url(only["signature"])
+        registry = _Roomy(algorithms=[str(algorithm_of(key))])
+        checked = jws.deserialize_json(bare, _jwk(key), registry=registry)
     except (JoseError, KeyError, TypeError, RecursionError) as problem:
         raise ValueError(f"it does not match: {type(problem).__name__} {problem}") from problem
     return bytes(checked.payload)

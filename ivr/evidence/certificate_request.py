@@ -56,7 +56,15 @@ def certificate_request(signer: SiteSigner, subject: Subject) -> bytes:
         ValueError: the subject is not what a name can hold (a country of three letters, say).
         EvidenceError: the token did not sign.
     """
-    usage = x509.KeyUsage(
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject.x509_name)
+    builder = builder.add_extension(for_signatures(), critical=True)
+    digest = None if signer.algorithm == ED25519 else SHA256()
+    return builder.sign(lent_key(signer), digest).public_bytes(Encoding.PEM)
+
+
+def for_signatures() -> x509.KeyUsage:
+    """digitalSignature and nonRepudiation, nothing else."""
+    return x509.KeyUsage(
         digital_signature=True,
         content_commitment=True,
         key_encipherment=False,
@@ -67,11 +75,11 @@ def certificate_request(signer: SiteSigner, subject: Subject) -> bytes:
         encipher_only=False,
         decipher_only=False,
     )
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject.x509_name)
-    builder = builder.add_extension(usage, critical=True)
-    lent: Any = _LENT[signer.algorithm](signer)  # one of the kinds that the builder knows
-    digest = None if signer.algorithm == ED25519 else SHA256()
-    return builder.sign(lent, digest).public_bytes(Encoding.PEM)
+
+
+def lent_key(signer: SiteSigner) -> Any:
+    """Stands for the private key in a builder of `cryptography`, wherever that key lies."""
+    return _LENT[signer.algorithm](signer)  # one of the kinds that the builders know
 
 
 class _Lent:
