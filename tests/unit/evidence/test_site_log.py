@@ -16,7 +16,7 @@ from ivr.evidence.chained import link
 from ivr.evidence.custody import Custodian, CustodyAction, append_custody
 from ivr.evidence.merkle import leaf_hash, root_of
 from ivr.evidence.site_log import SiteLog
-from ivr.evidence.verify import verify_case
+from ivr.evidence.verification import verify_here
 
 NOBODY = {"actor": "Nguyễn An", "reason": "YC 12/2026"}
 
@@ -96,7 +96,7 @@ def test_a_seal_names_its_line_the_line_before_and_the_seal_before(site):
         "previous_case_id": "01A",
         "previous_seal_sha256": first.seal_sha256,
     }
-    assert all(s.ok for s in verify_case(second, site.public_key, site.log_path))
+    assert all(s.ok for s in verify_here(second, site.public_key, site.log_path))
 
 
 def test_the_first_seal_names_none_before_it_whatever_line_it_is(site):
@@ -105,7 +105,7 @@ def test_the_first_seal_names_none_before_it_whatever_line_it_is(site):
     path = site.sealed("01A").path
     link = json.loads((path / "manifest.json").read_bytes())["site_link"]
     assert (link["n"], link["previous_case_id"], link["previous_seal_sha256"]) == (2, None, None)
-    assert all(s.ok for s in verify_case(path, site.public_key, site.log_path))
+    assert all(s.ok for s in verify_here(path, site.public_key, site.log_path))
 
 
 def test_the_head_survives_a_restart(site):
@@ -172,7 +172,7 @@ def test_two_processes_seal_in_turn_into_one_log(site, forked):
     assert len({e["case_id"] for e in entries if e["event"] == "sealed"}) == 10
     assert is_right(site)
     for path in site.vault.iterdir():
-        assert all(s.ok for s in verify_case(path, site.public_key, site.log_path))
+        assert all(s.ok for s in verify_here(path, site.public_key, site.log_path))
 
 
 # --- after a crash --------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_a_first_start_that_was_cut_off_can_be_repeated(site):
     site.log = site.open_log()
     assert site.log.missing_cases() == ()
     path = site.sealed("01A").path
-    assert all(s.ok for s in verify_case(path, None, site.log_path))
+    assert all(s.ok for s in verify_here(path, None, site.log_path))
 
 
 def test_a_line_that_a_crash_left_unsigned_is_signed_at_the_next_turn(site):
@@ -232,7 +232,7 @@ def test_a_seal_that_a_crash_kept_out_is_told_at_the_next_turn_of_any_command(si
     assert [r.get("case_id") for r in records_of(site)] == [None, "01A"]
     note(site, path, SiteLog.resume(site.root, "dak-lak", site.signer, site.clock))
     assert [r["event"] for r in records_of(site)] == ["begun", "sealed", "sealed", "custody"]
-    assert all(s.ok for s in verify_case(site.vault / "01B", site.public_key, site.log_path))
+    assert all(s.ok for s in verify_here(site.vault / "01B", site.public_key, site.log_path))
 
 
 def test_a_custody_entry_that_a_crash_kept_out_is_told_at_the_next_turn(site, forked):
