@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from ivr import shapes
-from ivr.cli import context
+from ivr.cli import context, holding
 from ivr.cli.output import JSON_OPTION, console, print_json, print_reasons, run
 from ivr.clock import to_iso
 from ivr.errors import EnvironmentProblem, EvidenceError
@@ -20,7 +20,7 @@ from ivr.facts.call import CallOpened
 from ivr.facts.cases import CaseSummary
 from ivr.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="List, show and play sealed cases.")
+app = typer.Typer(no_args_is_help=True, help="List, show, play, hold and delete sealed cases.")
 PLAYERS = (
     ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
     ("aplay", "-q"),
@@ -212,3 +212,8 @@ async def _case(settings: Settings, case_id: str) -> tuple[CaseSummary, list[Any
         reports = await ledger.reports(case_id=found.case_id)
     await asyncio.sleep(0)  # let the driver's thread end before the loop does
     return found, list(reports)
+
+
+app.command()(holding.hold)
+app.command()(holding.release)
+app.command()(holding.purge)

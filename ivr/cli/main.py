@@ -6,7 +6,19 @@ from pathlib import Path
 
 import typer
 
-from ivr.cli import bench, cases, config, dialogue, keys, models, prompts, recipients, reports, rules
+from ivr.cli import (
+    bench,
+    cases,
+    config,
+    dialogue,
+    keys,
+    models,
+    prompts,
+    recipients,
+    reports,
+    retention,
+    rules,
+)
 from ivr.cli.context import CommandContext
 from ivr.cli.control import drain, status, undrain
 from ivr.cli.demo import demo
@@ -42,6 +54,7 @@ app.command()(recover)
 app.command()(doctor)
 app.add_typer(cases.app, name="cases")
 app.add_typer(keys.app, name="keys")
+app.add_typer(retention.app, name="retention")
 app.add_typer(reports.app, name="reports")
 app.add_typer(recipients.app, name="recipients")
 app.add_typer(models.app, name="models")
