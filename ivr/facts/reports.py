@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ivr.facts.call import Caller, Mode
 from ivr.facts.judgement import PhraseHit, SecondOpinion, Verdict
+from ivr.facts.rights import LawfulBasis
 from ivr.facts.speech import Utterance
 
 
@@ -64,6 +65,7 @@ class CaseFacts:
         meanings: concept → what it means, Vietnamese and English, from the rulebook.
         pretext_names: pretext → its name, Vietnamese and English, from the rulebook.
         wish: what the subscriber asked for; the verdict stands whatever it is.
+        basis: on what ground the call was recorded.
     """
 
     case_id: str
@@ -86,6 +88,7 @@ class CaseFacts:
     pretext_names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     second: SecondOpinion | None = None
     wish: Wish = Wish.NONE
+    basis: LawfulBasis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Report:
     report again gives the same id, so it can be queued any number of times and is sent once.
 
     Args:
+        case_id: the sealed case, or the message (`ivr.facts.replies.is_message`) it is about.
         needs_release: a person must let it go before anything is sent; the ledger keeps this as
             the state it is queued in.
     """

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from ivr.facts.reports import Delivery, DeliveryState
 from ivr.storage.engine import Database
+from ivr.storage.reply_tables import replies
 from ivr.storage.rows import to_delivery
 from ivr.storage.schema import attempts, cases, decisions, reports
 
@@ -26,9 +27,13 @@ class Erasure:
     async def open_reports(self) -> dict[str, list[Delivery]]:
         """Reports that are not settled, by case."""
         found: dict[str, list[Delivery]] = {}
-        query = sa.select(reports).where(_is_open()).order_by(reports.c.report_id)
+        query = (
+            sa.select(reports)
+            .where(_is_open(), reports.c.case_id.is_not(None))
+            .order_by(reports.c.report_id)
+        )
         async with self._database.reading("look for open reports") as connection:
-            for row in await connection.execute(query):
+            for row in await connection.execute(query):  # of cases; messages go by their age
                 found.setdefault(row.case_id, []).append(to_delivery(row))
         return found
 
@@ -69,6 +74,11 @@ class Erasure:
             )
             await connection.execute(
                 sa.update(decisions).where(decisions.c.report_id.in_(own)).values(why="")
+            )
+            await connection.execute(
+                sa.update(replies)
+                .where(replies.c.report_id.in_(own))
+                .values(raw=b"", sender="", provider_id="", provider_key="")
             )
             await connection.execute(
                 sa.update(reports)

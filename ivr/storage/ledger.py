@@ -5,7 +5,7 @@ A ledger that was lost can be filled again from the folders (``ivr recover``), e
 was already delivered: that is why the database is worth a backup.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,13 +20,14 @@ from ivr.storage.breach_desk import BreachDesk
 from ivr.storage.desk import Desk
 from ivr.storage.engine import Database
 from ivr.storage.erasure import Erasure
+from ivr.storage.message_desk import MessageDesk
 from ivr.storage.outbox import ReportOutbox
+from ivr.storage.reply_box import ReplyBox, history_lines
 from ivr.storage.request_desk import RequestDesk
 from ivr.storage.rows import case_values, report_values, to_delivery, to_report, to_summary
 from ivr.storage.schema import attempts as attempts_table
 from ivr.storage.schema import cases, decisions, reports
 from ivr.storage.upgrade import upgrade
-
 
 _S = DeliveryState
 
@@ -46,6 +47,8 @@ class Ledger:
         self.requests_of_people = RequestDesk(database, clock)
         self.breaches = BreachDesk(database, clock)
         self.erasure = Erasure(database)
+        self.messages = MessageDesk(database, clock)
+        self.replies = ReplyBox(database, clock)
 
     @classmethod
     async def open(cls, address: str | Path, clock: Clock | None = None) -> "Ledger":
@@ -192,14 +195,23 @@ class Ledger:
         *,
         case_id: str | None = None,
         state: DeliveryState | None = None,
+        states: Collection[DeliveryState] = (),
         limit: int = 1000,
     ) -> list[Delivery]:
-        """Reports and how far they are, latest change first."""
+        """Reports and how far they are, latest change first.
+
+        Args:
+            case_id: of a case or of a reported message.
+            state, states: only those in one of these.
+        """
+        states = {*states, state} if state is not None else states
         query = sa.select(reports).order_by(reports.c.updated_at.desc(), reports.c.report_id)
         if case_id is not None:
-            query = query.where(reports.c.case_id == case_id)
-        if state is not None:
-            query = query.where(reports.c.state == state.value)
+            query = query.where(
+                sa.or_(reports.c.case_id == case_id, reports.c.message_id == case_id)
+            )
+        if states:
+            query = query.where(reports.c.state.in_(sorted(state.value for state in states)))
         async with self._database.reading("list its reports") as connection:
             return [to_delivery(row) for row in await connection.execute(query.limit(limit))]
 
@@ -220,7 +232,7 @@ class Ledger:
         return to_report(row), to_delivery(row)
 
     async def history(self, report_id: str) -> list[str]:
-        """What couriers and people did with a report, one line each, oldest first."""
+        """What couriers, people and recipients did with a report, one line each, oldest first."""
         tries = sa.select(attempts_table).where(attempts_table.c.report_id == report_id)
         acts = sa.select(decisions).where(decisions.c.report_id == report_id)
         lines: list[tuple[datetime, str]] = []
@@ -233,6 +245,7 @@ class Ledger:
                 (row.decided_at, f"a person decided: {row.act}, {row.why}")
                 for row in await connection.execute(acts)
             )
+        lines += history_lines(await self.replies.kept(report_id=report_id))
         lines.sort(key=lambda line: line[0])
         return [f"{moment.isoformat(timespec='seconds')} {text}" for moment, text in lines]
 

@@ -17,9 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Quota
 from ivr.ports import NO_QUOTAS
 from ivr.storage.engine import Database
-from ivr.storage.quota import is_held_back
+from ivr.storage.quota import is_held_back, offender
+from ivr.storage.reply_box import apply_waiting
 from ivr.storage.rows import to_delivery, to_lease
-from ivr.storage.schema import attempts, cases, reports
+from ivr.storage.schema import attempts, cases, messages, reports
 
 _WAITING = (DeliveryState.PENDING.value, DeliveryState.RETRY.value)
 _CUT_OFF = "the delivery was cut off before anything was handed over"
@@ -106,6 +107,7 @@ class ReportOutbox:
                     updated_at=now,
                 )
             )
+            await apply_waiting(connection, lease.report.report_id, reference, now)
             return await _delivery(connection, lease.report.report_id)
 
     async def settle_failed(
@@ -158,10 +160,11 @@ class ReportOutbox:
 async def _next(
     connection: AsyncConnection, channels: Collection[str], now: datetime
 ) -> sa.Row[Any] | None:
-    """The report that has been due longest, with its case's path and caller."""
+    """The report that has been due longest, with its case's path and whom it is about."""
     query = (
-        sa.select(reports, cases.c.path, cases.c.caller)
-        .join(cases)
+        sa.select(reports, cases.c.path, offender.label("caller"))
+        .outerjoin(cases, cases.c.case_id == reports.c.case_id)
+        .outerjoin(messages, messages.c.message_id == reports.c.message_id)
         .where(
             reports.c.state.in_(_WAITING),
             reports.c.channel.in_(channels),

@@ -7,17 +7,19 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.facts.reports import DeliveryState, Quota
-from ivr.storage.schema import attempts, cases, reports
+from ivr.storage.schema import attempts, cases, messages, reports
 
 # What has reached the recipient, or may have.
 _ARRIVED = (DeliveryState.SENT.value, DeliveryState.READY.value, DeliveryState.UNCERTAIN.value)
+offender = sa.func.coalesce(cases.c.caller, messages.c.number, messages.c.sender)
+"""Whom a report is about; of reports joined with both tables."""
 _WAITING = (DeliveryState.PENDING.value, DeliveryState.RETRY.value)
 
 
 async def is_held_back(
     connection: AsyncConnection, row: sa.Row[Any], quota: Quota, now: datetime
 ) -> bool:
-    """Whether the report in ``row`` (joined with its case's ``caller``) must wait for the next
+    """Whether the report in ``row`` (with ``offender`` as its ``caller``) must wait for the next
     day. Then it, and all that wait for the same reason, are put off, and say why."""
     if await _handed_over(connection, row, quota.since) >= quota.a_day:
         why = f"put off: {quota.a_day} reports a day to this recipient"
@@ -28,7 +30,9 @@ async def is_held_back(
         and await _handed_over(connection, row, quota.since, row.caller) >= quota.a_number
     ):
         why = f"put off: {quota.a_number} a day to this recipient about one number"
-        same = reports.c.case_id.in_(sa.select(cases.c.case_id).where(cases.c.caller == row.caller))
+        same = reports.c.report_id.in_(
+            sa.select(reports.c.report_id).select_from(_about()).where(offender == row.caller)
+        )
     else:
         return False
     await connection.execute(
@@ -64,6 +68,15 @@ async def _handed_over(
         )
     )
     if caller is not None:
-        query = query.join(cases, cases.c.case_id == reports.c.case_id)
-        query = query.where(cases.c.caller == caller)
+        query = query.where(
+            reports.c.report_id.in_(
+                sa.select(reports.c.report_id).select_from(_about()).where(offender == caller)
+            )
+        )
     return int(await connection.scalar(query) or 0)
+
+
+def _about() -> sa.Join:
+    """Reports with the case or message each is about."""
+    with_case = reports.outerjoin(cases, cases.c.case_id == reports.c.case_id)
+    return with_case.outerjoin(messages, messages.c.message_id == reports.c.message_id)

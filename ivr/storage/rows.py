@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ivr.facts.call import Mode
 from ivr.facts.cases import CaseSummary
+from ivr.facts.replies import is_message
 from ivr.facts.reports import Attachment, Channel, Delivery, DeliveryState, Lease, Report
 
 
@@ -36,7 +37,8 @@ def to_summary(row: sa.Row[Any]) -> CaseSummary:
 def report_values(report: Report, state: DeliveryState, now: datetime) -> dict[str, Any]:
     return {
         "report_id": report.report_id,
-        "case_id": report.case_id,
+        "case_id": None if is_message(report.case_id) else report.case_id,
+        "message_id": report.case_id if is_message(report.case_id) else None,
         "channel": report.channel.value,
         "recipient_id": report.recipient_id,
         "address": report.address,
@@ -55,7 +57,7 @@ def report_values(report: Report, state: DeliveryState, now: datetime) -> dict[s
 def to_report(row: sa.Row[Any]) -> Report:
     return Report(
         report_id=row.report_id,
-        case_id=row.case_id,
+        case_id=row.case_id or row.message_id,
         channel=Channel(row.channel),
         recipient_id=row.recipient_id,
         address=row.address,
@@ -69,7 +71,7 @@ def to_report(row: sa.Row[Any]) -> Report:
 def to_delivery(row: sa.Row[Any]) -> Delivery:
     return Delivery(
         report_id=row.report_id,
-        case_id=row.case_id,
+        case_id=row.case_id or row.message_id,
         channel=Channel(row.channel),
         recipient_id=row.recipient_id,
         address=row.address,
@@ -82,10 +84,11 @@ def to_delivery(row: sa.Row[Any]) -> Delivery:
 
 
 def to_lease(row: sa.Row[Any], holder: str, expires_at: datetime) -> Lease:
-    """``row`` is the report, before the lease, joined with its case's ``path``."""
+    """``row`` is the report, before the lease, joined with its case's ``path``; a message has none
+    and its report reads no file."""
     return Lease(
         report=to_report(row),
-        case_path=Path(row.path),
+        case_path=Path(row.path or ""),
         holder=holder,
         attempt=row.attempts + 1,
         tries=row.tries + 1,

@@ -1,6 +1,7 @@
 """The ledger's tables, in SQL that SQLite and PostgreSQL both speak.
 
-``cases`` one row a sealed case; ``reports`` the outbox, one row a message; ``attempts`` one row
+``cases`` one row a sealed case; ``messages`` one row a short message that somebody reported;
+``reports`` the outbox, one row a report to one recipient; ``attempts`` one row
 each time a courier took a report; ``decisions`` one row each time a person changed a report's
 course. Evidence itself never enters the database: a case row holds the folder and its seal.
 """
@@ -56,11 +57,26 @@ cases = sa.Table(
     sa.Column("purged_at", UtcMoment),  # deleted, or going: the numbers are erased
 )
 
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("message_id", sa.String(32), primary_key=True),
+    sa.Column("keyword", sa.String(2), nullable=False),
+    sa.Column("sender", sa.String(64), nullable=False),
+    sa.Column("number", sa.String(32)),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("received_at", UtcMoment, nullable=False),
+    sa.Column("entered_by", sa.Text, nullable=False),
+    sa.Column("entered_at", UtcMoment, nullable=False),
+)
+
 reports = sa.Table(
     "reports",
     metadata,
     sa.Column("report_id", sa.String(64), primary_key=True),
-    sa.Column("case_id", sa.ForeignKey("cases.case_id"), nullable=False),
+    # What it is about: a sealed case, or a message that somebody reported.
+    sa.Column("case_id", sa.ForeignKey("cases.case_id")),
+    sa.Column("message_id", sa.ForeignKey("messages.message_id")),
     sa.Column("channel", sa.String(16), nullable=False),
     sa.Column("recipient_id", sa.String(64), nullable=False),
     sa.Column("address", sa.Text, nullable=False),
@@ -78,6 +94,8 @@ reports = sa.Table(
     sa.Column("updated_at", UtcMoment, nullable=False),
     # One message a recipient, channel and case, whatever a later template would say.
     sa.UniqueConstraint("case_id", "recipient_id", "channel"),
+    sa.UniqueConstraint("message_id", "recipient_id", "channel"),
+    sa.CheckConstraint("(case_id IS NULL) <> (message_id IS NULL)", name="ck_reports_about_one"),
     sa.Index("ix_reports_state_not_before_at", "state", "not_before_at"),
 )
 
