@@ -48,7 +48,7 @@ class SiteState:
     custody: dict[str, list[Record]] = field(default_factory=dict)
     keys: list[Record] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
-    last: Record = field(default_factory=dict)
+    lines: list[Record] = field(default_factory=list)
     head: bytes | None = None
     pending: bytes | None = None
     problem: EvidenceError | None = None
@@ -74,6 +74,11 @@ class SiteState:
         except EvidenceError as problem:
             state.problem = problem
         return state
+
+    @property
+    def last(self) -> Record:
+        """The last line, or empty."""
+        return self.lines[-1] if self.lines else {}
 
     @property
     def size(self) -> int:
@@ -110,7 +115,7 @@ class SiteState:
     def _learn(self, line: bytes, record: Record) -> None:
         self.leaves.append(leaf_hash(line))
         self.told.learn(record)
-        self.last = record
+        self.lines.append(record)
         kind = record.get("event")
         if kind == events.CUSTODY:
             self.custody.setdefault(str(record["case_id"]), []).append(record)
