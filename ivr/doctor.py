@@ -6,23 +6,22 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ivr import key_checks
 from ivr.app import (
     VIETNAM,
     check_codes,
     check_words,
     couriers,
     data_root,
-    key_path,
     load_voices,
     open_ledger,
     site_log_path,
 )
+from ivr.checks import Check, Level, Probe
 from ivr.clock import SystemClock
 from ivr.dialogue.script import Script
 from ivr.errors import IvrError
@@ -45,31 +44,6 @@ REAL_MODEL = (
     f'`{viet_asr_engine.INSTALL}`, then set [recognition] engine = "viet-asr" '
     f"({viet_asr_engine.ORIGIN})."
 )
-
-
-class Level(StrEnum):
-    """``warning`` works, but a person should know."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One answer. ``remedy`` is empty when there is nothing to do."""
-
-    name: str
-    level: Level
-    detail: str
-    remedy: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.level is not Level.FAILED
-
-
-Probe = Callable[[Settings], Check]
 
 
 def examine(settings: Settings) -> Iterator[Check]:
@@ -214,16 +188,6 @@ def _data_folder(settings: Settings) -> Check:
     return Check("data folder", Level.OK, f"{root}, {free_mb} MB free")
 
 
-def _signing_key(settings: Settings) -> Check:
-    evidence, root = settings.evidence, data_root(settings)
-    if not key_path(settings).exists() and not evidence.pkcs11_module:
-        made = f"{key_path(settings)} will be made with the first case"
-        return Check("signing key", Level.OK, made)
-    signer = open_signer(evidence, root)
-    detail = f"{signer.algorithm} {signer.key_sha256[:16]}…, {signer.place}"
-    return Check("signing key", Level.OK, detail)
-
-
 def _cases(settings: Settings) -> Check:
     vault = data_root(settings) / "cases"
     waiting = open_cases(vault)
@@ -346,7 +310,9 @@ PROBES: tuple[Probe, ...] = (
     _prompts,
     _dialogue,
     _data_folder,
-    _signing_key,
+    key_checks.signing_key,
+    key_checks.keyring,
+    key_checks.certificate,
     _cases,
     _time_stamps,
     _ledger,

@@ -37,8 +37,8 @@ from ivr.evidence.durable import (
     waiting_lock,
     write_atomic,
 )
-from ivr.evidence.layout import KEYRING, SIGNER
 from ivr.evidence.keyring import NAME as RING_NAME
+from ivr.evidence.layout import KEYRING, SIGNER
 from ivr.evidence.log_proofs import INCLUSION
 from ivr.evidence.signer import Signer
 

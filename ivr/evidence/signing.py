@@ -76,10 +76,14 @@ def open_signer(evidence: EvidenceSettings, root: Path, clock: Clock | None = No
         signer = _first(evidence, root)
         ring = begin_keyring(root, evidence.site, signer, clock or SystemClock())
         if ring.newest.key_sha256 != signer.key_sha256:  # another process was quicker
-            signer = _find(evidence, root, ring.newest.key_sha256)
+            signer = find_signer(evidence, root, ring.newest.key_sha256)
     else:
         ring.must_be_of(evidence.site)
-        signer = _find(evidence, root, ring.newest.key_sha256)
+        signer = find_signer(evidence, root, ring.newest.key_sha256)
+    following = next_path(evidence, root)
+    if isinstance(signer, FileSigner) and signer.path == following:
+        switch(following, key_path(evidence, root))
+        signer = FileSigner.read(key_path(evidence, root))
     publish(public_file(evidence, root), signer.public_pem)
     signer.certificates = certificates_for(evidence, signer.key_sha256, ring)
     return signer
@@ -114,8 +118,12 @@ def _first(evidence: EvidenceSettings, root: Path) -> SiteSigner:
     return TokenSigner.open(where) if where else FileSigner.open(key_path(evidence, root))
 
 
-def _find(evidence: EvidenceSettings, root: Path, key_sha256: str) -> SiteSigner:
-    """The signer whose key the keyring ends with."""
+def find_signer(evidence: EvidenceSettings, root: Path, key_sha256: str) -> SiteSigner:
+    """The signer whose key the keyring ends with; writes nothing.
+
+    Raises:
+        EvidenceError, EnvironmentProblem, SettingsError: as `open_signer`.
+    """
     path, following = key_path(evidence, root), next_path(evidence, root)
     in_file = FileSigner.read(path) if path.exists() else None
     if in_file is not None and in_file.key_sha256 == key_sha256:
@@ -123,8 +131,7 @@ def _find(evidence: EvidenceSettings, root: Path, key_sha256: str) -> SiteSigner
     if following.exists():
         waiting = FileSigner.read(following)
         if waiting.key_sha256 == key_sha256:
-            switch(following, path)
-            return FileSigner.read(path)
+            return waiting
     where = token_key(evidence)
     if where is not None:
         return TokenSigner.open(where, key_sha256)

@@ -9,7 +9,7 @@ from ivr.errors import EvidenceError
 from ivr.evidence.durable import waiting_lock
 from ivr.evidence.heads import keys_of
 from ivr.evidence.keyring import NAME, Keyring
-from ivr.evidence.layout import KEYRING, MANIFEST, SIGNER
+from ivr.evidence.layout import KEYRING, MANIFEST, SIGNER, SITE_LOG
 from ivr.evidence.log_proofs import inclusion
 from ivr.evidence.steps import Step, printable
 from ivr.evidence.verifier import verify_case
@@ -19,8 +19,9 @@ LOG_STEP = "log of the site"
 
 
 def verification_steps(path: Path) -> tuple[VerificationStep, ...]:
-    """`verify_here` as facts, without key and log."""
-    steps = verify_here(path)
+    """`verify_here` as facts, without key; with the log of the data folder that the case lies in,
+    if a key was revoked there: it alone shows which seals are older."""
+    steps = verify_here(path, site_log=_log_that_dates(path))
     return tuple(VerificationStep(step.n, step.name, step.ok, step.detail) for step in steps)
 
 
@@ -51,6 +52,15 @@ def verify_here(
 def _keyring_of(path: Path) -> Path | None:
     of_site = path.parent.parent / KEYRING
     return of_site if of_site.is_file() and not (path.parent / NAME).is_file() else None
+
+
+def _log_that_dates(path: Path) -> Path | None:
+    keyring = _keyring_of(path)
+    log = path.parent.parent / SITE_LOG
+    try:
+        return log if keyring and log.is_file() and Keyring.read(keyring).revoked else None
+    except EvidenceError:  # a broken keyring is told in its own step
+        return None
 
 
 def _content(file: Path | None) -> bytes | None:
