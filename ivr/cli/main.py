@@ -12,6 +12,7 @@ from ivr.cli import (
     config,
     dialogue,
     keys,
+    log,
     models,
     prompts,
     recipients,
@@ -54,6 +55,7 @@ app.command()(recover)
 app.command()(doctor)
 app.add_typer(cases.app, name="cases")
 app.add_typer(keys.app, name="keys")
+app.add_typer(log.app, name="log")
 app.add_typer(retention.app, name="retention")
 app.add_typer(reports.app, name="reports")
 app.add_typer(recipients.app, name="recipients")
