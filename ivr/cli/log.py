@@ -7,12 +7,12 @@ import typer
 
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json
+from ivr.cli.steps import print_steps
 from ivr.errors import EnvironmentProblem, UsageError
 from ivr.settings import Settings
 
 if TYPE_CHECKING:
     from ivr.casework.site_state import SiteKeys, SiteState, SiteTrust
-    from ivr.facts.cases import VerificationStep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -163,21 +163,8 @@ def verify(
     if file is not None:
         _check_file(file, trust, _root(settings), as_json=as_json)
         return
-    raise typer.Exit(0 if print_steps(prove_log(_root(settings), trust, heads), as_json) else 1)
-
-
-def print_steps(steps: "tuple[VerificationStep, ...]", as_json: bool) -> bool:
-    """Show the steps of a proof; returns whether all of them hold."""
-    ok = all(step.ok for step in steps)
-    if as_json:
-        shown = [{"n": s.n, "name": s.name, "ok": s.ok, "detail": s.detail} for s in steps]
-        print_json({"ok": ok, "steps": shown})
-        return ok
-    for step in steps:
-        sign = "[green]ok  [/]" if step.ok else "[bold red]FAIL[/]"
-        console.print(f"{step.n:3d}. {sign} {step.name}: ", end="")
-        console.print(step.detail, markup=False)
-    return ok
+    steps = prove_log(_root(settings), trust, heads)
+    raise typer.Exit(0 if print_steps(steps, {} if as_json else None) else 1)
 
 
 def trust_of(

@@ -1,22 +1,31 @@
 """``ivr verify`` and ``ivr recover``."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from ivr.cli import context
-from ivr.cli.output import JSON_OPTION, console, print_json, run
+from ivr.cli.log import HEAD_OPTION, trust_of
+from ivr.cli.output import JSON_OPTION, console, print_json, progress, run
+from ivr.cli.steps import AnyStep, print_steps
 from ivr.settings import Settings
 
 if TYPE_CHECKING:
+    from ivr.casework.key_proof import KeyTrust
+    from ivr.casework.site_state import SiteTrust
+    from ivr.evidence.timestamp import Trust
     from ivr.journeys.recovery import Recovered
 
 
 def verify(
     ctx: typer.Context,
     paths: list[Path] = typer.Argument(
-        help="Case folders, or court folders of `ivr export`, wherever they lie."
+        help="Case folders, court folders of `ivr export`, or whole data folders, wherever they "
+        "lie."
     ),
     key: Path | None = typer.Option(
         None, "--key", help="Public key (PEM) of the site; default: this installation's, if any."
@@ -24,43 +33,96 @@ def verify(
     tsa_ca: Path | None = typer.Option(
         None, "--tsa-ca", help="Certificates (PEM) time-stamps must lead to; default: [timestamp]."
     ),
+    keyring: Path | None = typer.Option(
+        None,
+        "--keyring",
+        help="Keyring of the site; default: this installation's, or the export's.",
+    ),
+    key_ca: Path | None = typer.Option(
+        None, "--key-ca", help="Certificates (PEM) that the signer's certificate must lead to."
+    ),
+    heads: list[Path] = HEAD_OPTION,
+    is_deep: bool = typer.Option(
+        False, "--deep", help="Of a data folder: verify every case in all its steps, too."
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Prove that nothing in a case was changed. Reads only; needs no network.
+    """Prove that nothing in a case was changed; of a data folder, that no case was taken away or
+    put in and no custody put back since the log told of it. Reads only; needs no network.
 
     Exit 1 when any step fails. Without a trusted key a replaced key cannot be found, and the step
     says so.
     """
-    from ivr.app import key_path, site_log_path
-    from ivr.casework.proof import prove_files
-    from ivr.evidence.signer import public_path
+    from ivr.app import data_root
+    from ivr.casework.key_proof import KeyTrust, own_trust
+    from ivr.evidence.certificates import read_certificates
+    from ivr.evidence.layout import SITE_LOG
     from ivr.evidence.timestamp import Trust
 
     settings = context.of(ctx).settings
-    own = public_path(key_path(settings))
-    trusted = key or (own if own.exists() else None)
-    seals = site_log_path(settings)
-    log = seals if key is None and seals.exists() else None
-    trust = Trust.of(settings.timestamp, tsa_ca)
+    authorities = read_certificates(key_ca, "--key-ca") if key_ca else ()
+    keys = KeyTrust(key, None, None, authorities)
+    if key is None:
+        keys = own_trust(data_root(settings), authorities)
+    keys = replace(keys, keyring=keyring or keys.keyring)
+    judge = _Judge(settings, keys, Trust.of(settings.timestamp, tsa_ca), is_own=key is None)
     is_good = True
     for path in paths:
-        steps = prove_files(path, trusted, log, trust)
-        ok = all(step.ok for step in steps)
+        if (path / SITE_LOG).is_file():
+            trust = trust_of(settings, path, key, keyring)
+            steps = judge.site(path, trust, heads, is_deep=is_deep)
+            good, bad = "every case in its place", "NOT as the log tells"
+        else:
+            steps = judge.files(path)
+            good, bad = "nothing was changed", "NOT as it was sealed"
+        ok = print_steps(steps, {"path": str(path)} if as_json else None)
         is_good = is_good and ok
-        if as_json:
-            shown = [
-                {"n": step.n, "name": step.name, "ok": step.ok, "detail": step.detail}
-                for step in steps
-            ]
-            print_json({"path": str(path), "ok": ok, "steps": shown})
-            continue
-        for step in steps:
-            sign = "[green]ok  [/]" if step.ok else "[bold red]FAIL[/]"
-            console.print(f"{step.n:3d}. {sign} {step.name}: ", end="")
-            console.print(step.detail, markup=False)
-        verdict = "[green]nothing was changed[/]" if ok else "[bold red]NOT as it was sealed[/]"
-        console.print(f"{path}: {verdict}")
+        if not as_json:
+            verdict = f"[green]{good}[/]" if ok else f"[bold red]{bad}[/]"
+            console.print(f"{path}: {verdict}")
     raise typer.Exit(0 if is_good else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What `ivr verify` holds cases and sites against. ``is_own``: by this installation's key."""
+
+    settings: Settings
+    keys: "KeyTrust"
+    stamps: "Trust"
+    is_own: bool
+
+    def files(self, path: Path) -> "Sequence[AnyStep]":
+        from ivr.app import site_log_path
+        from ivr.casework.proof import prove_files
+
+        log = site_log_path(self.settings)
+        known = log if self.is_own and log.exists() else None
+        return prove_files(path, self.keys.trusted, known, self.stamps, self.keys)
+
+    def site(
+        self, root: Path, trust: "SiteTrust", heads: list[Path], *, is_deep: bool
+    ) -> "Sequence[AnyStep]":
+        from ivr.casework.site_proof import prove_site
+
+        def told(done: int, of: int) -> None:
+            if done == of or done % 100 == 0:
+                progress.print(f"{done} of {of} cases verified")
+
+        whole_case = partial(self._whole_case, root) if is_deep else None
+        return prove_site(root, trust, heads, whole_case=whole_case, progress=told)
+
+    def _whole_case(self, root: Path, path: Path) -> str:
+        """What is wrong with a case. Its place in the log is proven for all cases at once; the
+        log itself is needed only where it dates seals of a revoked key."""
+        from ivr.casework.proof import prove_files
+        from ivr.evidence.keyring import Keyring
+        from ivr.evidence.layout import SITE_LOG
+
+        ring = Keyring.of_site(root)
+        log = root / SITE_LOG if ring is not None and ring.revoked else None
+        steps = prove_files(path, self.keys.trusted, log, self.stamps, self.keys)
+        return "; ".join(f"{step.name}: {step.detail}" for step in steps if not step.ok)
 
 
 def recover(ctx: typer.Context, as_json: bool = JSON_OPTION) -> None:

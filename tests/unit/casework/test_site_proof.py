@@ -529,3 +529,29 @@ def test_the_digest_of_a_tombstone_is_that_of_the_file(purged):
     told = json.loads(lines_of(site)[-1])
     stone = site.root / "tombstones" / "01GONE.jws.json"
     assert told["tombstone_sha256"] == sha256_hex(stone.read_bytes())
+
+
+def test_a_data_folder_is_verified_by_the_same_command_as_a_case(crime_scene, tmp_path):
+    good = ivr(crime_scene, "verify", str(crime_scene.root), "--json")
+    answer = json.loads(good.stdout)
+    assert good.exit_code == 0
+    assert answer["ok"]
+    assert [step["name"] for step in answer["steps"]][:3] == ["site log", "signed head", "keys"]
+    shutil.rmtree(crime_scene.vault / "01B")
+    bad = ivr(crime_scene, "verify", str(crime_scene.root))
+    assert bad.exit_code == 1
+    assert "01B is missing" in bad.stdout
+    assert "NOT as the log tells" in bad.stdout
+
+
+def test_a_deep_verification_runs_every_step_of_every_case(crime_scene):
+    answer = ivr(crime_scene, "verify", str(crime_scene.root), "--deep", "--json")
+    steps = {step["name"]: step for step in json.loads(answer.stdout)["steps"]}
+    assert "3 of 3 cases verified" in answer.stderr
+    changed = crime_scene.vault / "01B" / "derived" / "transcript.json"
+    changed.chmod(0o600)
+    changed.write_bytes(b"[]")
+    again = ivr(crime_scene, "verify", str(crime_scene.root), "--deep", "--json")
+    after = {step["name"]: step for step in json.loads(again.stdout)["steps"]}
+    assert steps["each case whole"]["detail"] != after["each case whole"]["detail"]
+    assert "01B: files" in after["each case whole"]["detail"]
