@@ -17,6 +17,7 @@ from ivr.facts.call import CallClosed, CallOpened
 from ivr.facts.cases import CaseSealed, CaseSummary
 from ivr.facts.judgement import PhraseHit, SecondOpinion, Verdict
 from ivr.facts.reports import CaseFacts, CaseFile, Wish
+from ivr.facts.rights import LawfulBasis
 from ivr.facts.speech import Utterance
 
 T = TypeVar("T")
@@ -75,6 +76,7 @@ class RecognitionRecord:
         return SECOND if self.second is not None and self.second.is_leading else FIRST
 
 
+BASIS_FORM = TypeAdapter(LawfulBasis)
 RECOGNITION_FORM = TypeAdapter(RecognitionRecord)
 
 
@@ -95,6 +97,7 @@ class SealedCase:
     files: tuple[CaseFile, ...]
     wish: Wish = Wish.NONE
     is_repeat: bool = False
+    basis: LawfulBasis | None = None
 
     @property
     def summary(self) -> CaseSummary:
@@ -135,6 +138,7 @@ class SealedCase:
             unheard_s=self.recognition.unheard_s,
             second=self.recognition.second,
             wish=self.wish,
+            basis=self.basis,
         )
 
 
@@ -183,6 +187,7 @@ def read_case(path: Path) -> SealedCase:
             ),
             wish=_wish(events),
             is_repeat=REPEATED in events,
+            basis=BASIS_FORM.validate_python(manifest["lawful_basis"]),
         )
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as problem:
         raise _unreadable(path, problem) from problem

@@ -7,9 +7,11 @@ same bytes.
 from collections.abc import Sequence
 from typing import Any
 
+from ivr.clock import to_iso
 from ivr.facts.call import Identity
 from ivr.facts.judgement import Passage, PhraseHit, Stage, Verdict
 from ivr.facts.reports import Delivery
+from ivr.facts.rights import LawfulBasis
 from ivr.facts.speech import Utterance
 
 Json = dict[str, Any]
@@ -111,6 +113,26 @@ def _passage(said: Passage, timed: bool) -> Json:
         shape["start_s"] = _seconds(said.start_s)
         shape["end_s"] = _seconds(said.end_s)
     return shape
+
+
+def lawful_basis(basis: LawfulBasis | None) -> Json | None:
+    """On what ground a case was recorded; None: its manifest does not say."""
+    if basis is None:
+        return None
+    notice, consent = basis.notice, basis.consent
+    return {
+        "ground": str(basis.ground),
+        "stated": basis.stated,
+        "notice": notice
+        and {
+            "at": to_iso(notice.at),
+            "language": notice.language,
+            "prompt": notice.prompt,
+            "text": notice.text,
+            "is_whole": notice.is_whole,
+        },
+        "consent": consent and {"version": consent.version, "given_on": consent.given_on},
+    }
 
 
 def delivery(entry: Delivery) -> Json:

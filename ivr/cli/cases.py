@@ -63,6 +63,7 @@ def show(
 ) -> None:
     """One case: who, when, what was said, how it was judged, what was filed."""
     from ivr.casefile import read_case
+    from ivr.reporting.basis_words import basis_shown
 
     settings = context.of(ctx).settings
     found, reports = run(_case(settings, case_id))
@@ -77,6 +78,7 @@ def show(
         "caller_confidence": round(case.opened.caller.confidence, 3),
         "trunk": case.opened.trunk,
         "source_address": case.opened.source_address,
+        "lawful_basis": shapes.lawful_basis(case.basis),
         "identities": [shapes.identity(shown) for shown in case.opened.identities],
         "transcript": shapes.transcript(case.utterances),
         "hits": [shapes.hit(hit) for hit in case.hits],
@@ -93,6 +95,7 @@ def show(
         said = stamp.get("problem") or f"seal stamped {stamp['at']} by {stamp['by']}"
         console.print(f"{said} (`ivr verify` checks it)", markup=False)
     _print_caller(case.opened)
+    console.print(f"căn cứ ghi âm: {basis_shown(case.basis, 'vi')}", markup=False)
     for said in shape["transcript"]:
         at = f"{said['start_s']:7.1f} s  {said['channel']}: "
         console.print(at + said["text"], markup=False)

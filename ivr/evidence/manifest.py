@@ -13,6 +13,7 @@ from ivr.evidence.canonical import plain
 from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.durable import sha256_file
 from ivr.evidence.journal import JOURNAL
+from ivr.evidence.lawful_basis import lawful_basis
 from ivr.evidence.layout import DERIVED, OPENED, ORIGINAL, WIRE, WIRE_CHAIN
 from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLink
@@ -77,6 +78,7 @@ def build_manifest(
         "mode": folder.opened.mode.value,
         "call": plain(folder.opened),
         "end": plain(materials.closed),
+        "lawful_basis": plain(lawful_basis(folder.opened, folder.journal)),
         "times": _times(folder, materials.closed, sealed_at),
         "clock": _clock(folder),
         "files": files,

@@ -81,6 +81,8 @@ class CallOpened:
     Args:
         trunk: name of the configured trunk that the call came over; empty: none is named.
         lawful_basis: what a mirrored call is recorded on; empty: the announcement.
+        consent_version, consented_on: of the subscriber, as the settings state them (ISO date);
+            empty: they state none.
     """
 
     call_id: str
@@ -95,6 +97,8 @@ class CallOpened:
     opened_at: datetime
     trunk: str = ""
     lawful_basis: str = ""
+    consent_version: str = ""
+    consented_on: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,8 @@ def open_call(line: Line, subscriber: Subscriber, house: House) -> CallOpened:
         source_address=origin.address or offer.source[0],
         opened_at=house.clock.now(),
         trunk=origin.trunk,
+        consent_version=subscriber.consent_version,
+        consented_on=subscriber.consented_on.isoformat() if subscriber.consented_on else "",
     )
 
 

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 
 from ivr.casefile import WISHES
 from ivr.dialogue import spoken
-from ivr.dialogue.screening import ANNOUNCEMENT
 from ivr.errors import IvrError
 from ivr.evidence.canonical import plain
 from ivr.facts.call import CallClosed, Dtmf, LegName, MediaAgreed, Mode, Pickup
 from ivr.facts.judgement import Level
 from ivr.facts.reports import Wish
-from ivr.journeys.conversation import TICK_S, RunningCall, converse, say
+from ivr.journeys.conversation import TICK_S, RunningCall, announce, converse, say
 from ivr.journeys.hearing import listen_to
 from ivr.journeys.sounded_keys import SoundedKeys
 from ivr.media.side import Side
@@ -171,7 +170,7 @@ async def _ring(bridged: Bridge) -> Pickup:
 
 
 async def _comfort(call: RunningCall, announced: asyncio.Event) -> None:
-    await say(call, call.line, ANNOUNCEMENT, "announced")
+    await announce(call)
     announced.set()
     await say(call, call.line, "bridge_wait", "prompt")
     while not call.over.is_set():

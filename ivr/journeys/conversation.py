@@ -8,6 +8,7 @@ from ivr.board import PromptStarted
 from ivr.dialogue import heard, screening
 from ivr.dialogue.screening import HangUp, Plan, Play, PromptPlayed, Started, State, Tick
 from ivr.evidence.canonical import plain
+from ivr.evidence.lawful_basis import ANNOUNCED, ANNOUNCEMENT_OVER
 from ivr.facts.call import Blame, CallClosed, Dtmf, LegName, MediaAgreed, Mode
 from ivr.journeys.hearing import OpenCase
 from ivr.journeys.sounded_keys import SoundedKeys
@@ -15,6 +16,7 @@ from ivr.media.door import CallDoor
 from ivr.ports import Line, SubscriberLine
 
 TICK_S = 0.2
+EARLY_S, LATE_S = 0.25, 20.0  # the player gives up half a minute after a prompt's time
 MOST_KEYS = 200  # noted of those that were sent as sound
 OWN_LEG = {LegName.CALLEE: LegName.AGENT_TO_CALLEE}
 """What we send to whom; everybody else hears ``agent``."""
@@ -124,9 +126,22 @@ async def converse(
 
 
 async def _say(call: RunningCall, prompt_id: str) -> None:
-    event = "announced" if prompt_id == screening.ANNOUNCEMENT else "prompt"
-    await say(call, call.line, prompt_id, event)
+    if prompt_id == screening.ANNOUNCEMENT:
+        await announce(call)
+    else:
+        await say(call, call.line, prompt_id, "prompt")
     call.we_spoke()
+
+
+async def announce(call: RunningCall) -> None:
+    """Tell the caller of the recording, and note whether it was played to its end: a call that
+    ended meanwhile, and one on hold that the player gave up, were not told."""
+    began_s = time.monotonic()
+    await say(call, call.line, screening.ANNOUNCEMENT, ANNOUNCED)
+    played_s = time.monotonic() - began_s
+    lasts_s = call.house.prompts[screening.ANNOUNCEMENT].duration_s
+    is_whole = call.line.closed is None and -EARLY_S < played_s - lasts_s < LATE_S
+    await call.note(ANNOUNCEMENT_OVER, {"played_s": round(played_s, 2), "is_whole": is_whole})
 
 
 async def say(call: RunningCall, line: Line | SubscriberLine, prompt_id: str, event: str) -> None:
@@ -134,7 +149,8 @@ async def say(call: RunningCall, line: Line | SubscriberLine, prompt_id: str, ev
     ``event``."""
     prompt = call.house.prompts[prompt_id]
     call.house.board.publish(call.opened.call_id, PromptStarted(prompt.id, prompt.text))
-    await call.note(event, {"prompt": prompt.id, "text": prompt.text})
+    told = {"prompt": prompt.id, "text": prompt.text, "language": prompt.language}
+    await call.note(event, told)
     await line.play(prompt.path)
 
 

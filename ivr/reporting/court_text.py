@@ -21,6 +21,7 @@ from ivr.facts.papers import (
 from ivr.facts.reports import CaseFacts
 from ivr.facts.speech import Utterance
 from ivr.locale import table, words
+from ivr.reporting.basis_words import basis_shown
 from ivr.reporting.case_words import (
     CLAIMS,
     caller_shown,
@@ -144,6 +145,7 @@ def _origin(paper: Paper) -> tuple[Block, ...]:
         (_t("case_id"), facts.case_id),
         (_t("recorded_by"), _t(recorded).format(site=facts.site)),
         (_t("mode"), words("vi")["mode"][facts.mode.value]),
+        (_t("basis"), basis_shown(facts.basis, "vi")),
         (_t("opened"), _t("vietnam").format(time=local_time(facts.opened_at))),
         (_t("duration"), length(facts.duration_s, "vi")),
         (_t("subscriber"), facts.subscriber or _t("unknown")),
