@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ivr.casework.key_proof import KeyTrust, key_steps, own_trust
+from ivr.casework.vcon_proof import FILES, files_step, opened_vcon
 from ivr.errors import IvrError
 from ivr.evidence.bag_check import bagged_case, check_bag, is_bag
 from ivr.evidence.layout import DERIVED, SITE_LOG, WIRE
@@ -30,12 +31,13 @@ def prove_files(
     trust: Trust | None = None,
     keys: KeyTrust | None = None,
 ) -> tuple[Step, ...]:
-    """Every step of ``evidence/verifier.py``, then what takes more than it has: whose key it was, by
-    keyring and certificate; the time-stamp of the seal; and each recording made again from the
+    """Every step of ``evidence/verifier.py``, then what takes more than it has: whose key it was,
+    by keyring and certificate; the time-stamp of the seal; and each recording made again from the
     wire log and compared sample by sample.
 
     Args:
-        path: a case folder, or a court folder (BagIt) around one: the bag's steps come first.
+        path: a case folder; a court folder (BagIt) around one, or a vCon with one in it: the steps
+            of what is around it come first.
         key: the public key (PEM) the site is known by, if known.
         site_log: the site's log of seals, if at hand.
         trust: what a time-stamp must satisfy; None: the certificates kept with the case.
@@ -44,8 +46,17 @@ def prove_files(
     if is_bag(path):
         of_bag = check_bag(path)
         case = bagged_case(path)
-        of_case = prove_files(case, key, site_log, trust, keys) if case else ()
+        # its custody ends with the export, which its own proof shows; the log knows what came later
+        of_case = prove_files(case, key, None, trust, keys) if case else ()
         return tuple(step._replace(n=n) for n, step in enumerate((*of_bag, *of_case), 1))
+    if path.is_file():
+        with opened_vcon(path, keys or KeyTrust(key)) as (of_vcon, case):
+            of_case = prove_files(case, key, None, trust, keys) if case else ()
+            steps = [
+                files_step(step.n, case) if case and step.name == FILES else step
+                for step in (*of_vcon, *of_case)
+            ]
+        return tuple(step._replace(n=n) for n, step in enumerate(steps, 1))
     steps = list(verify_here(path, key, site_log, keys.keyring if keys else None))
     steps += key_steps(path, len(steps) + 1, keys or KeyTrust(key))
     steps.append(timestamp_step(path, len(steps) + 1, trust or Trust()))

@@ -9,7 +9,7 @@ from ivr.errors import EvidenceError
 from ivr.evidence.durable import waiting_lock
 from ivr.evidence.heads import keys_of
 from ivr.evidence.keyring import NAME, Keyring
-from ivr.evidence.layout import KEYRING, MANIFEST, SIGNER, SITE_LOG
+from ivr.evidence.layout import KEYRING, MANIFEST, SIGNER, SITE_LOG, is_sealed
 from ivr.evidence.log_proofs import inclusion
 from ivr.evidence.steps import Step, printable
 from ivr.evidence.verifier import verify_case
@@ -39,7 +39,8 @@ def verify_here(
             from it. None: the proof that an export carries, if any.
         keyring: None: that of an export, or of the data folder the case lies in.
     """
-    with waiting_lock(path) if path.is_dir() else nullcontext():
+    # an open case is held by its call, until that ends
+    with waiting_lock(path) if is_sealed(path) else nullcontext():
         ring = keyring or _keyring_of(path)
         proof, fault = _proof(path, site_log, ring) if site_log else (None, None)
         given = {"key": _content(key), "keyring": _content(ring), "inclusion": proof}

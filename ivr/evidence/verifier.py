@@ -95,13 +95,13 @@ class Case:
     """The folder under check. Each step returns its detail or raises; ``at``: the file in hand."""
 
     def __init__(self, path: Path, given: dict[str, bytes]) -> None:
-        self.path, self.given, self.at = path, given, ""
+        self.path, self.given, self.at, self.custodian = path, given, "", ""
         self.found: dict[str, int] = {}  # regular files: path -> size
         self.revoked: dict[str, int] = {}  # key -> lines in the site's log then
         self.lines = (1 << 53, 1 << 53)  # of seal and last custody in that log, if shown
 
     def __getattr__(self, name: str) -> Any:
-        raise ValueError(f"not checked: an earlier step did not find its {name}")
+        raise ValueError("not checked: it needs a step above that failed")
 
     def read(self, name: str) -> bytes:
         self.at = name
@@ -111,7 +111,8 @@ class Case:
 
     def outside(self, option: str, name: str) -> bytes | None:
         """What was given, or what an export has beside the case."""
-        self.at, beside = name, self.path.resolve().parent / name
+        self.at = f"--{option}" if option in self.given else name
+        beside = self.path.resolve().parent / name
         return self.given.get(option, beside.read_bytes() if beside.is_file() else None)
 
     def chained(self, data: bytes, previous: str, end: Any = None) -> list[dict[str, Any]]:
@@ -127,7 +128,7 @@ class Case:
             need(record["chain"] == previous, "was changed")
             records.append(record)
         self.at = name
-        need(end in (None, (len(records), previous)), "does not end where it is said to end")
+        need(end in (None, (len(records), previous)), "does not end where the manifest says")
         return records
 
     def structure(self) -> str:
@@ -152,13 +153,13 @@ class Case:
 
     def files(self) -> str:
         wrong = [f"{name} is missing" for name in self.listed if name not in self.found]
-        for name in self.found.keys() - {*SEAL_FILES}:
+        for name in self.found.keys() & self.listed.keys():
+            size, digest = self.listed[name]["size"], self.listed[name]["sha256"]
             with (self.path / name).open("rb") as file:
-                digest = file_digest(file, "sha256").hexdigest()
-            if name in self.listed and digest != self.listed[name]["sha256"]:
-                wrong.append(f"{name} was changed")
-            elif name not in self.listed and not name.startswith("reports/"):  # composed later
-                wrong.append(f"{name} is not part of the sealed case")
+                if self.found[name] != size or file_digest(file, "sha256").hexdigest() != digest:
+                    wrong.append(f"{name} was changed")
+        for name in self.found.keys() - self.listed.keys() - {*SEAL_FILES}:
+            wrong += [] if name.startswith("reports/") else [f"{name} is not part of the case"]
         need(not wrong, "; ".join(sorted(wrong)[:9]) + f" ({len(wrong)} in all)")
         return f"{len(self.listed)} have the sealed SHA-256; no others, but for reports/"
 
@@ -244,8 +245,7 @@ class Case:
             root = root_from(leaf, line["n"], head["size"], path).hex()
             is_in = (root, [*map(bytes.hex, path)]) == (head["root"], each["path"])
             need(is_in and each["index"] == line["n"], f"has an entry {line['n']} not in that log")
-        seal = {"event": "sealed", "case_id": case, "seal_sha256": self.seal, "n": link["n"]}
-        seal |= {"previous": link["previous_chain"]}
+        seal = {"seal_sha256": self.seal, "n": link["n"], "previous": link["previous_chain"]}
         need(lines[0].items() >= seal.items(), "is not on this seal in its place")
         n, chain = len(self.records) - 1, self.records[-1]["chain"]
         end = {"case_id": case, "entry": n, "custody_chain": chain} if n else lines[0]
@@ -287,8 +287,8 @@ def main() -> int:
         parser.add_argument(f"--{option}", type=argparse.FileType("rb"), metavar="FILE")
     given = vars(parser.parse_args())
     steps = verify_case(given.pop("case"), **{k: file and file.read() for k, file in given.items()})
-    for _, name, ok, detail in steps:
-        line = f"{'ok  ' if ok else 'FAIL'} {name}: {detail}\n"
+    for n, name, ok, detail in steps:
+        line = f"{n:2}. {'ok  ' if ok else 'FAIL'} {name}: {detail}\n"
         sys.stdout.buffer.write(line.encode(sys.stdout.encoding, "backslashreplace"))
     ok = all(step.ok for step in steps)
     sys.stdout.write(f"RESULT: {'' if ok else 'NOT '}as it was sealed.\n")
