@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -22,6 +22,16 @@ class ExportFormat(StrEnum):
 
     BAGIT = "bagit"
     PDF = "pdf"
+    VCON = "vcon"
+
+
+class _VconOptions(NamedTuple):
+    """Members of `ivr.casework.vcon_draft.VconWish`, which is loaded only when it is wanted."""
+
+    is_external: bool = False
+    base_url: str = ""
+    is_callee_named: bool = True
+    redacted: Path | None = None
 
 
 def export(
@@ -33,10 +43,27 @@ def export(
     actor: str = typer.Option(..., "--who", help="Who hands the case over: name and office."),
     reason: str = typer.Option(..., "--why", help="Why, e.g. the number of the request."),
     form: ExportFormat = typer.Option(
-        ExportFormat.BAGIT, "--format", help="bagit: court folder; pdf: its printed papers alone."
+        ExportFormat.BAGIT,
+        "--format",
+        help="bagit: court folder; pdf: its printed papers alone; "
+        "vcon: one signed JSON file (IETF vCon).",
     ),
     has_papers: bool = typer.Option(
         True, "--papers/--no-papers", help="Lay the printed papers (PDF) into the court folder."
+    ),
+    is_external: bool = typer.Option(
+        False, "--external", help="vcon: lay sound and packets beside it, named by SHA-512."
+    ),
+    base_url: str = typer.Option(
+        "", "--base-url", help="vcon --external: https address under which these will be served."
+    ),
+    is_callee_named: bool = typer.Option(
+        True,
+        "--callee/--no-callee",
+        help="vcon: leave out the number that was called, and every file that holds it.",
+    ),
+    redacted: Path | None = typer.Option(
+        None, "--redacted", help="vcon: hand over this copy by `ivr redact` in place of the case."
     ),
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -44,10 +71,17 @@ def export(
     instructions and papers to sign; who took it and why goes into its custody log first."""
     if not actor.strip() or not reason.strip():
         raise typer.BadParameter("--who and --why must say something: they go into custody.")
+    of_vcon = _VconOptions(is_external or bool(base_url), base_url, is_callee_named, redacted)
+    if form is not ExportFormat.VCON and of_vcon != _VconOptions():
+        raise typer.BadParameter(
+            "--external, --base-url, --no-callee and --redacted go with --format vcon."
+        )
     settings = context.of(ctx).settings
     path = run(_path(settings, case_id))
     if form is ExportFormat.PDF:
         shown = _pdf(settings, path, target, actor, reason)
+    elif form is ExportFormat.VCON:
+        shown = _vcon(settings, path, target, actor, reason, of_vcon)
     else:
         shown = _bag(settings, path, target, actor, reason, has_papers=has_papers)
     shown = {"case_id": path.name, "format": str(form), **shown}
@@ -74,6 +108,32 @@ def _pdf(
         describe=_describe(settings),
     )
     return {"path": str(file), "key_sha256": custodian.signer.key_sha256}
+
+
+def _vcon(
+    settings: Settings, path: Path, target: Path, actor: str, reason: str, options: _VconOptions
+) -> dict[str, object]:
+    from ivr.app import open_custodian
+    from ivr.casework.vcon_draft import VconWish
+    from ivr.casework.vcon_export import export_vcon
+    from ivr.evidence.certificates import name_of
+
+    custodian = open_custodian(settings)
+    wish = VconWish(*options)
+    done = export_vcon(path, target, custodian, wish, actor=actor, reason=reason)
+    certificate = name_of(done.certificate)
+    if done.is_self_signed:
+        certificate += ": made by the key itself, no authority vouches for it"
+    return {
+        "path": str(done.path),
+        "uuid": done.uuid,
+        "size": done.size,
+        "beside": list(done.beside),
+        "left_out": list(done.left_out),
+        "certificate": certificate,
+        "is_self_signed": done.is_self_signed,
+        "key_sha256": custodian.signer.key_sha256,
+    }
 
 
 def _bag(

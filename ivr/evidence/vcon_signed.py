@@ -147,6 +147,11 @@ def inline(content: bytes) -> dict[str, Any]:
         return {"body": body, "encoding": "base64url"}
 
 
+def date_of(at: str) -> str:
+    """A time of ours as the draft's Date (RFC 8620, 1.4): a fraction that is zero is left out."""
+    return at.replace(".000000Z", "Z")
+
+
 def unsigned_bytes(vcon: VCon) -> bytes:
     """The unsigned form as canonical JSON; what is None is left out.
 
