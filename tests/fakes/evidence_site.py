@@ -19,8 +19,7 @@ from ivr.evidence.case_folder import CaseFolder
 from ivr.evidence.custody import Custodian
 from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.seal import seal
-from ivr.evidence.signer import public_path
-from ivr.evidence.signing import open_signer
+from ivr.evidence.signing import open_signer, public_file
 from ivr.evidence.site_log import SiteLog
 from ivr.facts.audio import Gap, GapKind, LegStats, Recording, WireLog
 from ivr.facts.call import Blame, CallClosed, Caller, CallOpened, Identity, LegName, Mode
@@ -28,7 +27,8 @@ from ivr.facts.cases import CaseSealed
 from ivr.facts.judgement import Label, Level, Stage, Verdict
 from ivr.settings import EvidenceSettings
 
-AT_SITE = {"IVR_EVIDENCE__SITE": "dak-lak"}
+DAK_LAK = EvidenceSettings(site="dak-lak")
+AT_SITE = {"IVR_EVIDENCE__SITE": DAK_LAK.site}
 """Environment of commands on the data folder of a `Site`: they must name the same one."""
 
 OPENED_AT = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
@@ -114,12 +114,12 @@ class Site:
 
     root: Path
     clock: SteppingClock = field(default_factory=SteppingClock)
+    evidence: EvidenceSettings = DAK_LAK
 
     def __post_init__(self) -> None:
         self.vault = self.root / "cases"
-        evidence = EvidenceSettings(site="dak-lak")
-        self.signer = open_signer(evidence, self.root, SteppingClock())
-        self.public_key = public_path(self.root / "keys" / "site.pem")
+        self.signer = open_signer(self.evidence, self.root, SteppingClock())
+        self.public_key = public_file(self.evidence, self.root)
         self.log_path = self.root / "site-log.jsonl"
         self.log = self.open_log()
 
