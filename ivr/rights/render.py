@@ -50,8 +50,10 @@ def _nation(title: Title) -> list[str]:
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    whole = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, **whole) or [""]
+    lines = textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return lines or [""]
 
 
 def _field(name: str, value: str) -> list[str]:
