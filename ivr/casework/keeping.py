@@ -1,18 +1,24 @@
-"""What a running house does with its cases by itself: finish deletions, delete what is due."""
+"""What a running house does with its cases by itself: delete what is due, encrypt what is filed."""
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from ivr.casework import retention
+from ivr.casework.locking import lock_case, tidy
 from ivr.casework.places import Places
 from ivr.casework.purging import Purged, Purger
+from ivr.casework.unlocking import clean_work
 from ivr.clock import Clock
 from ivr.errors import IvrError
 from ivr.evidence.custody import Custodian
+from ivr.evidence.layout import case_folders, is_sealed
+from ivr.evidence.locked import changing, is_locked
 from ivr.settings import Settings
 from ivr.storage.ledger import Ledger
 from ivr.telemetry import logger
 
+_ALL = 10_000_000
 _log = logger(__name__)
 
 
@@ -29,27 +35,63 @@ class Keeper:
         return self.custodian.clock
 
     @property
+    def places(self) -> Places:
+        return Places.of(self.settings)
+
+    @property
+    def actor(self) -> str:
+        """Who does what nobody asked for by hand."""
+        return f"ivr at {self.settings.evidence.site}"
+
+    @property
     def purger(self) -> Purger:
         """For deletions by hand."""
-        return Purger(Places.of(self.settings), self.ledger, self.custodian)
+        return Purger(self.places, self.ledger, self.custodian)
 
     async def finish(self) -> tuple[Purged, ...]:
-        """What an earlier process began and did not end.
+        """What earlier processes began and did not end.
 
         Raises:
             EvidenceError, StorageError: a disk refused.
         """
+        await asyncio.to_thread(self._tidy)
         return await self.purger.finish()
 
     async def sweep(self) -> tuple[Purged, ...]:
-        """One round: what was begun, then what is due.
+        """One round: deletions that were begun, what is due, then encryption.
 
         Raises:
             EvidenceError, StorageError: a disk refused.
         """
-        done = await self.finish()
+        begun = await self.purger.finish()
         due = await retention.run(self.settings, self.ledger, self.purger, self.clock)
-        return (*done, *due)
+        await self.lock()
+        return (*begun, *due)
+
+    async def lock(self) -> tuple[str, ...]:
+        """Encrypt every case whose reports are settled and whose time-stamp has come, if the
+        settings name recipients. One that cannot be encrypted does not keep the others; returns
+        the ids of those that were.
+
+        Raises:
+            StorageError: the ledger cannot be read.
+        """
+        recipients = self.settings.encryption.recipients_file
+        if recipients is None:
+            return ()
+        waiting = await self.ledger.erasure.open_reports()
+        done = []
+        for case in await self.ledger.cases(limit=_ALL):
+            path = self.places.case(case.case_id)
+            is_busy = case.case_id in waiting or retention.stamp_waits(path, self.settings)
+            if is_busy or is_locked(path) or not is_sealed(path):
+                continue
+            try:
+                if await self._lock(path, recipients):
+                    done.append(path.name)
+            except IvrError as problem:
+                _log.error("case.not_encrypted", case_id=path.name, **problem.as_dict())
+        return tuple(done)
 
     async def run(self) -> None:
         """Rounds until cancelled. A disk that refuses is told: it ends no calls."""
@@ -59,3 +101,24 @@ class Keeper:
             except (IvrError, OSError) as problem:
                 _log.error("cases.not_swept", why=str(problem))
             await asyncio.sleep(self.settings.retention.sweep_every_s)
+
+    async def _lock(self, path: Path, recipients: Path) -> bool:
+        """Not while the case is being deleted: its key would outlive it."""
+        async with self.purger.alone():
+            return await asyncio.to_thread(
+                lock_case, path, self.places, self.custodian, recipients, actor=self.actor
+            )
+
+    def _tidy(self) -> None:
+        """Opened copies, and cases between readable and encrypted, that a killed process left."""
+        places = self.places
+        clean_work(places.work)
+        for path in case_folders(places.vault):
+            if not is_sealed(path):
+                continue
+            try:
+                with changing(path) as is_free:
+                    if is_free and tidy(path, places):
+                        _log.info("case.tidied", case_id=path.name, is_encrypted=is_locked(path))
+            except (IvrError, OSError) as problem:  # the others are tidied all the same
+                _log.error("case.not_tidied", case_id=path.name, why=str(problem))

@@ -82,7 +82,7 @@ class Purger:
             UsageError: it is held, or a report of it is open.
             EvidenceError, StorageError: a disk refused; the next start goes on from there.
         """
-        async with self._alone():
+        async with self.alone():
             await asyncio.to_thread(self._write_order, order)
             await self._carry_out(order)
 
@@ -90,7 +90,7 @@ class Purger:
         """Carry out every order that was cut off."""
         if not self._folder.is_dir():
             return ()
-        async with self._alone():
+        async with self.alone():
             for draft in self._folder.glob(".*.tmp"):
                 draft.unlink()
             orders = sorted(self._folder.glob(f".*{ORDER_SUFFIX}"))
@@ -111,8 +111,12 @@ class Purger:
         return self._places.root / TOMBSTONES
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """Hold the tombstones against every other process that deletes."""
+    async def alone(self) -> AsyncIterator[None]:
+        """Hold the tombstones against every other process that deletes.
+
+        Raises:
+            EvidenceError: one has been deleting for long.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         until = time.monotonic() + _WAIT_S
         while (lock := try_lock(self._folder)) is None:

@@ -6,7 +6,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
+
+from pyrage import x25519
 
 from ivr.casefile import read_case
 from ivr.casework.keeping import Keeper
@@ -33,6 +35,23 @@ class KeptSite(Site):
     def __init__(self, root: Path, **settings: Any) -> None:
         super().__init__(root)
         self.settings = Settings(storage={"root": root}, evidence={"site": "dak-lak"}, **settings)
+
+    @classmethod
+    def encrypting(cls, root: Path, **settings: Any) -> Self:
+        """One that encrypts, with its identity at hand and the case keys beside the data folder."""
+        identity = root.parent / "identity.txt"
+        if not identity.exists():
+            key = x25519.Identity.generate()
+            identity.touch(mode=0o600)
+            identity.write_text(f"# created by a test\n{key}\n")
+            (root.parent / "recipients.txt").write_text(f"{key.to_public()}\n")
+        encryption = {
+            "recipients_file": root.parent / "recipients.txt",
+            "identity_file": identity,
+            "case_keys_dir": root.parent / "case-keys",
+            "work_dir": root.parent / "work",
+        }
+        return cls(root, encryption={**encryption, **settings})
 
     def case(self, call_id: str = "01JDHZ0000000000000JUDGED") -> Path:
         """A sealed case, entered, without reports."""
