@@ -54,9 +54,9 @@ def opened_vcon(path: Path, keys: KeyTrust) -> Iterator[tuple[tuple[Step, ...], 
         check = _Check(path, keys, Path(folder) / PAYLOAD)
         named: list[tuple[str, Callable[[], str]]] = [
             ("vcon signature", check.signature),
+            ("vcon form", check.form),
             ("vcon signing key", check.signing_key),
             ("vcon certificate", check.certificate),
-            ("vcon form", check.form),
             ("vcon content hashes", check.content_hashes),
             ("vcon sealed case", check.sealed_case),
         ]
@@ -128,6 +128,8 @@ class _Check:
             raise Broken(f"{vcon.uuid} is no UUID of version 8")
         if vcon.critical:
             raise Broken(f"it needs extensions that are not known here: {some(vcon.critical)}")
+        if self._signed.is_ours:
+            _ = self._contents  # their names are part of our form
         parts = (
             f"{len(vcon.parties)} parties",
             f"{len(vcon.dialog)} dialogs",
