@@ -15,12 +15,13 @@ from ivr.control import Control
 from ivr.dialogue import menu_words, pin, prompts
 from ivr.dialogue.prompts import Prompt
 from ivr.dialogue.script import Script
-from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
+from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError, StorageError
 from ivr.evidence import signing
 from ivr.evidence.custody import Custodian
 from ivr.evidence.layout import CASES, SITE_LOG
 from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLog
+from ivr.facts.replies import Reply
 from ivr.facts.reports import CaseFacts, Channel, Report
 from ivr.house import House, Mind
 from ivr.journeys.answered import screen_call
@@ -32,6 +33,7 @@ from ivr.recognition.client import Recognition
 from ivr.reporting import recipients as recipient_table
 from ivr.reporting.compose import compose
 from ivr.reporting.couriers import chosen
+from ivr.reporting.couriers.replies import Keep
 from ivr.reporting.dispatcher import Dispatcher
 from ivr.reporting.recipients import Recipient
 from ivr.settings import RecognitionSettings, Settings, resolve
@@ -268,16 +270,34 @@ async def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
 
 def new_dispatcher(settings: Settings, ledger: Ledger, clock: Clock) -> Dispatcher:
     """A dispatcher over the ledger's outbox with this installation's couriers."""
-    return Dispatcher(ledger.outbox, couriers(settings, clock), settings.reporting, clock)
+    keep = ledger.replies.keep
+    return Dispatcher(
+        ledger.outbox,
+        couriers(settings, clock, keep),
+        settings.reporting,
+        clock,
+        listeners=chosen.listeners(settings, clock.now, keep),
+    )
 
 
-def couriers(settings: Settings, clock: Clock) -> dict[Channel, Courier]:
+async def _unkept(_: Reply) -> None:
+    raise StorageError(
+        "A reply cannot be kept.",
+        why="these couriers were made without a ledger",
+        remedy="This is a mistake in the program; please report it.",
+    )
+
+
+def couriers(settings: Settings, clock: Clock, keep: Keep = _unkept) -> dict[Channel, Courier]:
     """Each channel's courier; a channel whose courier is not set up is laid out for a person.
+
+    Args:
+        keep: stores what comes back; not needed only to look at them.
 
     Raises:
         SettingsError: a courier is set up that cannot be used.
     """
-    return chosen.couriers(settings, data_root(settings), outbox_path(settings), clock.now)
+    return chosen.couriers(settings, outbox_path(settings), clock.now, keep)
 
 
 class composer:  # noqa: N801 - a function with remembered arguments

@@ -8,8 +8,9 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 from ivr.clock import Clock
 from ivr.errors import DeliveryError, IvrError, StorageError
@@ -62,6 +63,14 @@ def quotas(
     }
 
 
+@runtime_checkable
+class Listener(Protocol):
+    """A courier, or somebody else, to whom something comes back."""
+
+    async def listen(self) -> None:
+        """Take it until cancelled; what goes wrong is logged and tried again."""
+
+
 class Dispatcher:
     """Delivers reports with bounded concurrency (``settings.parallel``)."""
 
@@ -72,11 +81,13 @@ class Dispatcher:
         settings: ReportingSettings,
         clock: Clock,
         jitter: Callable[[], float] = _random.random,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         """
         Args:
             couriers: who delivers which channel; reports of other channels are left alone.
             jitter: a number from 0 to 1 for each wait.
+            listeners: besides the couriers that are, who listens while `run` does.
         """
         self._outbox = outbox
         self._couriers = dict(couriers)
@@ -86,6 +97,8 @@ class Dispatcher:
         self._settings = settings
         self._clock = clock
         self._jitter = jitter
+        also = [courier for courier in couriers.values() if isinstance(courier, Listener)]
+        self._listeners = (*also, *listeners)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -101,9 +114,15 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Deliver until `stop`. A ledger that fails is logged and asked again."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._settings.parallel):
-                group.create_task(self._serve())
+        listening = [asyncio.create_task(_listen(each)) for each in self._listeners]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._settings.parallel):
+                    group.create_task(self._serve())
+        finally:
+            for task in listening:
+                task.cancel()
+            await asyncio.gather(*listening, return_exceptions=True)
 
     async def run_until_idle(self) -> list[Delivery]:
         """Deliver what is due now, without waiting for later attempts.
@@ -245,6 +264,13 @@ class Dispatcher:
                 _log.info("report_settled", **_named(lease), state=delivery.state.value)
                 return delivery
         return None
+
+
+async def _listen(listener: Listener) -> None:
+    try:
+        await listener.listen()
+    except Exception:  # noqa: BLE001 - a mistake in taking replies must not stop the reports
+        _log.exception("listener_failed")
 
 
 def _named(lease: Lease) -> dict[str, object]:

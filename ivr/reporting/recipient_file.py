@@ -95,8 +95,9 @@ def _with_values(lines: list[str], start: int, values: dict[str, Any]) -> list[s
         pattern = re.compile(rf"^(\s*{name}\s*=\s*){_VALUE}")
         found = next((at for at, line in enumerate(table) if pattern.match(line)), None)
         if found is not None:
-            # A function, so that a backslash in the value is not read as a reference to a group.
-            table[found] = pattern.sub(lambda m, v=value: m[1] + _written(v), table[found])
+            matched = pattern.match(table[found])
+            assert matched is not None
+            table[found] = matched[1] + _written(value) + table[found][matched.end() :]
             continue
         last = max(at for at, line in enumerate(table) if _says_something(line))
         if not table[last].endswith("\n"):

@@ -88,6 +88,6 @@ class ModemSettings(Section):
     replies_every_s: float = Field(
         default=60.0,
         ge=0,
-        description="How often answers of 156 and 5656 are copied from the SIM; 0: never. Other "
-        "messages on it are left unread.",
+        description="How often answers of 156 and 5656 are copied from the SIM; 0: never. Messages "
+        "of others are passed over.",
     )

@@ -8,23 +8,23 @@ from ivr.errors import SettingsError
 from ivr.facts.reports import Channel
 from ivr.ports import Courier
 from ivr.reporting.couriers.folder import FolderCourier
+from ivr.reporting.couriers.maildir import MaildirReader
+from ivr.reporting.couriers.replies import Keep
 from ivr.reporting.couriers.smtp import Signer, SmtpCourier
 from ivr.reporting.couriers.webhook import WebhookCourier
 from ivr.settings import ModemSettings, Settings, SmppSettings, SmtpSettings
 
 INSTALL = ".venv/bin/python -m pip install --require-hashes -r requirements/couriers.lock"
-REPLIES = "replies.jsonl"
-"""File of the data folder with what the short message centre sent us, word for word."""
 
 
 def couriers(
-    settings: Settings, root: Path, outbox: Path, now: Callable[[], datetime]
+    settings: Settings, outbox: Path, now: Callable[[], datetime], keep: Keep
 ) -> dict[Channel, Courier]:
     """A channel whose courier is not set up is laid out for a person.
 
     Args:
-        root: the data folder.
         outbox: folder of what is laid out.
+        keep: stores what comes back.
 
     Raises:
         SettingsError: a courier is set up that cannot be used; says which and why.
@@ -42,10 +42,16 @@ def couriers(
             remedy="Take one of them back.",
         )
     if settings.modem.device is not None:
-        found[Channel.SMS] = _modem(settings.modem)
+        found[Channel.SMS] = _modem(settings.modem, now, keep)
     if settings.smpp.host:
-        found[Channel.SMS] = _smpp(settings.smpp, root / REPLIES, now)
+        found[Channel.SMS] = _smpp(settings.smpp, now, keep)
     return found
+
+
+def listeners(settings: Settings, now: Callable[[], datetime], keep: Keep) -> list[MaildirReader]:
+    """Who takes what comes back and is no courier."""
+    folder = settings.smtp.replies_maildir
+    return [] if folder is None else [MaildirReader(folder, keep, now)]
 
 
 def _signer(settings: SmtpSettings) -> Signer | None:
@@ -59,16 +65,15 @@ def _signer(settings: SmtpSettings) -> Signer | None:
     return DkimSigner(domain, settings.dkim_selector, settings.dkim_key_file)
 
 
-def _smpp(settings: SmppSettings, replies: Path, now: Callable[[], datetime]) -> Courier:
+def _smpp(settings: SmppSettings, now: Callable[[], datetime], keep: Keep) -> Courier:
     try:
-        from ivr.reporting.couriers.replies import ReplyFile
         from ivr.reporting.couriers.smpp import SmppCourier
     except ModuleNotFoundError as problem:
         raise not_installed("[smpp] host", problem) from problem
-    return SmppCourier(settings, ReplyFile(replies, now).keep)
+    return SmppCourier(settings, keep, now)
 
 
-def _modem(settings: ModemSettings) -> Courier:
+def _modem(settings: ModemSettings, now: Callable[[], datetime], keep: Keep) -> Courier:
     try:
         from ivr.reporting.couriers.modem import ModemCourier
     except ModuleNotFoundError as problem:
@@ -79,7 +84,7 @@ def _modem(settings: ModemSettings) -> Courier:
             why="[modem] names Gammu's dummy device, which takes everything and sends nothing",
             remedy='Name the real connection, such as connection = "at115200".',
         )
-    return ModemCourier(settings)
+    return ModemCourier(settings, keep, now)
 
 
 def not_installed(setting: str, problem: ModuleNotFoundError) -> SettingsError:

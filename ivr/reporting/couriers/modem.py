@@ -8,17 +8,23 @@ counts as busy, and no later message is given to it.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 
 import gammu
 
-from ivr.errors import DeliveryError
+from ivr.errors import DeliveryError, StorageError
 from ivr.facts.reports import DeliveryState, Report
 from ivr.ports import Commit
+from ivr.reporting.couriers.replies import Keep, from_modem
 from ivr.reporting.gsm import segments
 from ivr.settings import ModemSettings
+from ivr.telemetry import logger
 
 T = TypeVar("T")
+_log = logger("ivr.reporting.modem")
+_MOST_ON_A_SIM = 1000
 _HOME, _ABROAD = "HomeNetwork", "RoamingNetwork"
 # Gammu refuses so before it hands a message to the network; every other failure is unclear.
 _CERTAIN = (
@@ -48,14 +54,21 @@ class ModemCourier:
     settles_as = DeliveryState.SENT
 
     def __init__(
-        self, settings: ModemSettings, open_modem: Callable[[ModemSettings], Any] = open_gammu
+        self,
+        settings: ModemSettings,
+        keep: Keep,
+        now: Callable[[], datetime],
+        open_modem: Callable[[ModemSettings], Any] = open_gammu,
     ) -> None:
         """
         Args:
             settings: ``device`` must be set.
+            keep: stores what 156 and 5656 answer.
+            now: when an answer was found.
             open_modem: gives a connected state machine.
         """
         self._settings = settings
+        self._keep, self._now = keep, now
         self._open = open_modem
         self._machine: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="modem")
@@ -90,6 +103,49 @@ class ModemCourier:
                 self._machine = None
                 raise _unclear(f"{_said(problem)}; parts sent: {len(sent)}") from problem
             return "modem " + ", ".join(str(reference) for reference in sent)
+
+    async def listen(self) -> None:
+        """Copy what 156 and 5656 answer from the SIM, until cancelled."""
+        is_told = False
+        while self._settings.replies_every_s > 0:
+            try:
+                await self.read_answers()
+                is_told = False
+            except (gammu.GSMError, TimeoutError, StorageError) as problem:
+                if not is_told:
+                    _log.warning("modem.answers_unread", why=_said(problem))
+                is_told = True
+            await asyncio.sleep(self._settings.replies_every_s)
+
+    async def read_answers(self) -> None:
+        """Keep each answer that lies on the SIM; the same one again changes nothing.
+
+        Raises:
+            gammu.GSMError, TimeoutError, StorageError: they lie there still.
+        """
+        async with self._turn:
+            if self._job is not None and not self._job.done():
+                return  # a message hangs in it; next time
+            try:
+                await self._in_thread(self._prepare)
+                found = await self._in_thread(self._on_the_sim)
+            except (gammu.GSMError, TimeoutError):
+                self._machine = None
+                raise
+        for message in found:
+            reply = from_modem(message, self._now())
+            if reply is not None:
+                await self._keep(reply)
+
+    def _on_the_sim(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        step: dict[str, Any] = {"Start": True}
+        with suppress(gammu.ERR_EMPTY):  # how Gammu says that there is no further one
+            while len(found) < _MOST_ON_A_SIM:
+                parts = self._machine.GetNextSMS(Folder=0, **step)
+                found += parts
+                step = {"Location": parts[0]["Location"]}
+        return found
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         job = asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -9,19 +9,24 @@ Whether a centre routes 156 and 5656 is the operator's to say; ordinary accounts
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from smpplib import consts
 
 from ivr.errors import DeliveryError, SettingsError
+from ivr.facts.replies import Bearing, SmppReference
 from ivr.facts.reports import DeliveryState, Report
 from ivr.ports import Commit
-from ivr.reporting.couriers.smpp_session import Incoming, SmppSession
+from ivr.reporting.couriers.replies import Incoming, Keep, from_centre
+from ivr.reporting.couriers.smpp_session import SmppSession
 from ivr.reporting.couriers.tls import client_context
 from ivr.reporting.sms_parts import SmsPart, sms_parts
 from ivr.settings import SmppSettings
+from ivr.telemetry import logger
 
+_log = logger("ivr.reporting.smpp")
 UNUSABLE: Final = "Short messages cannot be sent by SMPP with these settings."
 _LONGEST_PASSWORD = 8  # SMPP 3.4, 5.2.2; smpplib would cut a longer one off without a word
 _UDHI = 0x40
@@ -29,9 +34,6 @@ _WANT_RECEIPT = 0x01
 _TOO_FAST = frozenset({consts.SMPP_ESME_RTHROTTLED, consts.SMPP_ESME_RMSGQFUL})
 # About the centre or our bind, not about the message: it was not taken, and may be later.
 _LATER = frozenset({0x04, 0x05, consts.SMPP_ESME_RSYSERR, 0x45, 0x64})
-_NOT_DELIVERED = frozenset({"UNDELIV", "REJECTD", "EXPIRED", "DELETED"})
-
-KeepReply = Callable[[Incoming], Awaitable[None]]
 
 
 class SmppCourier:
@@ -40,11 +42,12 @@ class SmppCourier:
     is_repeatable = False
     settles_as = DeliveryState.SENT
 
-    def __init__(self, settings: SmppSettings, keep: KeepReply) -> None:
+    def __init__(self, settings: SmppSettings, keep: Keep, now: Callable[[], datetime]) -> None:
         """
         Args:
             settings: ``host`` must be set.
             keep: stores delivery receipts and replies word for word.
+            now: when something came.
 
         Raises:
             SettingsError: an unencrypted centre that is not near, or certificates that cannot be
@@ -57,11 +60,29 @@ class SmppCourier:
                 "tunnel: smpp.plain_to_private = true.",
             )
         self._settings = settings
-        self._keep = keep
+        self._keep, self._now = keep, now
         is_plain = settings.security == "none"
         self._tls = None if is_plain else client_context(settings.ca_file, "smpp.ca_file", UNUSABLE)
         self._session: SmppSession | None = None
         self._binding = asyncio.Lock()
+
+    async def listen(self) -> None:
+        """Stay bound until cancelled: a centre hands over receipts and replies only then."""
+        is_told = False
+        while True:
+            try:
+                session = await self._bound()
+            except DeliveryError as problem:
+                if not is_told:
+                    _log.warning("smpp.not_listening", **problem.as_dict())
+                is_told = True
+            else:
+                is_told = False
+                await session.ended()
+            await asyncio.sleep(self._settings.enquire_s)
+
+    async def _take(self, incoming: Incoming) -> None:
+        await self._keep(from_centre(incoming, self._now()))
 
     async def close(self) -> None:
         """Unbind, if bound."""
@@ -121,17 +142,15 @@ class SmppCourier:
             return await session.receipt(message_id, self._settings.receipt_wait_s)
 
         states = await asyncio.gather(*(one(each) for each in ids))
-        said = ", ".join(
-            f"{each} {state or 'no receipt yet'}" for each, state in zip(ids, states, strict=True)
-        )
-        if any(state in _NOT_DELIVERED for state in states):
+        said = SmppReference(tuple(zip(ids, states, strict=True)))
+        if said.bearing is Bearing.REFUSED:
             raise DeliveryError(
                 "The short message centre could not deliver the message.",
-                why=said,
+                why=str(said),
                 remedy="Ask the operator whether this account reaches the short code, then retry.",
                 is_retryable=False,
             )
-        return f"SMPP {said}"
+        return str(said)
 
     async def _bound(self) -> SmppSession:
         async with self._binding:
@@ -146,7 +165,7 @@ class SmppCourier:
         try:
             async with asyncio.timeout(settings.timeout_s):
                 session = await SmppSession.open(
-                    settings.host, settings.port, self._tls, self._keep, settings.enquire_s
+                    settings.host, settings.port, self._tls, self._take, settings.enquire_s
                 )
                 answer = await session.request(
                     "bind_transceiver",

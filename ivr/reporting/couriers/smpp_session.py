@@ -11,12 +11,14 @@ import struct
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from smpplib import smpp
 from smpplib.exceptions import UnknownCommandError
 
+from ivr.errors import StorageError
+from ivr.facts.replies import same_id
+from ivr.reporting.couriers.replies import Incoming
 from ivr.telemetry import logger
 
 _log = logger("ivr.reporting.smpp")
@@ -33,18 +35,7 @@ _RECEIPT_ID = re.compile(rb"\bid:\s*([^\s]+)", re.IGNORECASE)
 _RECEIPT_STATE = re.compile(rb"\bstat:\s*([A-Z]+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A deliver_sm word for word. ``receipt``: message id and state, when it is one."""
-
-    source: str
-    destination: str
-    coding: int
-    data: bytes
-    receipt: tuple[str, str] | None
-
-
-Keep = Callable[[Incoming], Awaitable[None]]
+Take = Callable[[Incoming], Awaitable[None]]
 """Stores what came in; the centre is told that we have it only after this returns."""
 
 
@@ -56,7 +47,7 @@ class SmppSession:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        keep: Keep,
+        keep: Take,
         enquire_s: float,
     ) -> None:
         self.sequence = 0
@@ -71,7 +62,7 @@ class SmppSession:
 
     @classmethod
     async def open(
-        cls, host: str, port: int, tls: ssl.SSLContext | None, keep: Keep, enquire_s: float
+        cls, host: str, port: int, tls: ssl.SSLContext | None, keep: Take, enquire_s: float
     ) -> "SmppSession":
         """Connect; OSError when that fails."""
         reader, writer = await asyncio.open_connection(host, port, ssl=tls)
@@ -80,6 +71,10 @@ class SmppSession:
     @property
     def is_over(self) -> bool:
         return self._is_over
+
+    async def ended(self) -> None:
+        """Wait until the session is over."""
+        await asyncio.wait({self._task})
 
     def next_sequence(self) -> int:
         """smpplib asks its client for numbers; 1 to 0x7FFFFFFF."""
@@ -106,7 +101,7 @@ class SmppSession:
 
     async def receipt(self, message_id: str, wait_s: float) -> str | None:
         """The state in the message's delivery receipt, or None when none comes in time."""
-        key = _same(message_id)
+        key = same_id(message_id)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s), self._receipt_came:
                 await self._receipt_came.wait_for(lambda: key in self._receipts or self._is_over)
@@ -131,6 +126,9 @@ class SmppSession:
             if not self._is_unbound:  # the program ends: said without waiting for the answer
                 self._writer.write(smpp.make_pdu("unbind", client=self).generate())
             raise
+        except StorageError as problem:  # what came is not kept: the centre sends it again later
+            why = str(problem)
+            _log.error("smpp.not_kept", **problem.as_dict())
         except (OSError, EOFError, *_UNREADABLE) as problem:
             why = f"{type(problem).__name__}: {problem}".strip(": ")
         finally:
@@ -190,7 +188,7 @@ class SmppSession:
             return
         message_id, state = incoming.receipt
         async with self._receipt_came:
-            self._receipts[_same(message_id)] = state
+            self._receipts[same_id(message_id)] = state
             while len(self._receipts) > _KEPT_RECEIPTS:  # the oldest goes; it is stored anyway
                 self._receipts.popitem(last=False)
             self._receipt_came.notify_all()
@@ -221,8 +219,3 @@ def _receipt(data: bytes, told: bytes | None) -> tuple[str, str] | None:
 
 def _text(value: bytes | None) -> str:
     return (value or b"").decode("latin-1")
-
-
-def _same(message_id: str) -> str:
-    """Centres pad ids with zeros and change their case between answer and receipt."""
-    return message_id.strip().lstrip("0").lower()

@@ -1,7 +1,8 @@
 """A dispatcher in a process of its own that kills itself (SIGKILL) at a named point.
 
 Run with the globals ``LEDGER`` (path), ``PORT`` (of the server) and ``POINT`` set; ``SMPP`` or
-``WEBHOOK`` with the settings of that courier, else it is mail.
+``WEBHOOK`` with the settings of that courier, else it is mail. ``LISTEN``: take what comes back
+instead of delivering, from the centre or, when it names one, from a Maildir.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from pathlib import Path
 from ivr.clock import SystemClock
 from ivr.facts.reports import Channel
 from ivr.ports import Courier
-from ivr.reporting.couriers.replies import ReplyFile
+from ivr.reporting.couriers.maildir import MaildirReader
 from ivr.reporting.couriers.smpp import SmppCourier
 from ivr.reporting.couriers.smtp import SmtpCourier
 from ivr.reporting.couriers.webhook import WebhookCourier
@@ -28,8 +29,12 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 class MortalOutbox:
-    """The real outbox; dies before or after the named step is on disk."""
+    """The real outbox, or box of replies; dies before or after the named step is on disk."""
 
     def __init__(self, outbox, point: str) -> None:
         self._outbox = outbox
@@ -49,13 +54,9 @@ class MortalOutbox:
         return step
 
 
-def courier_of() -> tuple[Channel, Courier]:
-    def now() -> datetime:
-        return datetime.now(UTC)
-
+def courier_of(keep) -> tuple[Channel, Courier]:
     if "SMPP" in GIVEN:
-        keep = ReplyFile(Path(GIVEN["LEDGER"]).with_name("replies.jsonl"), now).keep
-        return Channel.SMS, SmppCourier(SmppSettings(**GIVEN["SMPP"]), keep)
+        return Channel.SMS, SmppCourier(SmppSettings(**GIVEN["SMPP"]), keep, now)
     if "WEBHOOK" in GIVEN:
         return Channel.WEBHOOK, WebhookCourier(WebhookSettings(**GIVEN["WEBHOOK"]), now)
     settings = SmtpSettings(host="127.0.0.1", port=GIVEN["PORT"], security="none", timeout_s=20)
@@ -63,8 +64,13 @@ def courier_of() -> tuple[Channel, Courier]:
 
 
 async def main() -> None:
-    channel, courier = courier_of()
     async with await Ledger.open(GIVEN["LEDGER"]) as ledger:
+        keep = MortalOutbox(ledger.replies, GIVEN["POINT"]).keep
+        if isinstance(GIVEN.get("LISTEN"), str):
+            await MaildirReader(Path(GIVEN["LISTEN"]), keep, now).listen()
+        channel, courier = courier_of(keep)
+        if "LISTEN" in GIVEN:
+            await courier.listen()
         reporting = ReportingSettings(parallel=1, lease_s=60.0, sms_a_number_a_day=9)
         outbox = MortalOutbox(ledger.outbox, GIVEN["POINT"])
         dispatcher = Dispatcher(outbox, {channel: courier}, reporting, SystemClock())

@@ -23,6 +23,10 @@ from ivr.settings import Settings, SmtpSettings
 PEM, PKCS8 = Encoding.PEM, PrivateFormat.PKCS8
 
 
+async def unkept(_):
+    raise AssertionError("nothing comes back here")
+
+
 @pytest.fixture(scope="module")
 def key():
     return rsa.generate_private_key(65537, 2048)
@@ -65,7 +69,7 @@ async def arrived(open_post, key_file, a_report, case_path, tmp_path):
             dkim_selector="nov26",
         )
         found = chosen.couriers(
-            Settings(smtp=smtp), tmp_path, tmp_path / "outbox", lambda: datetime.now(UTC)
+            Settings(smtp=smtp), tmp_path / "outbox", lambda: datetime.now(UTC), unkept
         )
         await found[Channel.MAIL].deliver(a_report(), case_path, commit)
     (content,) = post.taken
@@ -110,4 +114,4 @@ def test_a_key_that_cannot_sign_is_refused_at_the_start(tmp_path, key):
         file.write_bytes(content)
         smtp = SmtpSettings(host="127.0.0.1", security="none", dkim_key_file=file)
         with pytest.raises(SettingsError, match="DKIM key"):
-            chosen.couriers(Settings(smtp=smtp), tmp_path, tmp_path, SystemClock().now)
+            chosen.couriers(Settings(smtp=smtp), tmp_path, SystemClock().now, unkept)

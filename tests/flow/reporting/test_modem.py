@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import gammu
 import pytest
@@ -34,6 +35,14 @@ def settings(device):
 @pytest.fixture
 def message(a_report):
     return a_report(channel=Channel.SMS)
+
+
+async def unkept(_):
+    raise AssertionError("nothing lies on this SIM")
+
+
+def courier_of(settings, open_modem=open_gammu, keep=unkept):
+    return ModemCourier(settings, keep, SystemClock().now, open_modem)
 
 
 class Commits:
@@ -76,7 +85,7 @@ async def refused(sending):
 
 
 async def test_a_message_goes_out_through_gammu(settings, message, case_path, commit):
-    reference = await ModemCourier(settings()).deliver(message, case_path, commit)
+    reference = await courier_of(settings()).deliver(message, case_path, commit)
     assert reference == "modem 255"
     assert commit.count == 1
 
@@ -92,7 +101,7 @@ async def test_each_part_says_which_it_is(
     settings, message, case_path, commit, body, count, coding
 ):
     modem = Watched(settings())
-    courier = ModemCourier(settings(), lambda _: modem)
+    courier = courier_of(settings(), lambda _: modem)
     await courier.deliver(replace(message, body=body), case_path, commit)
     assert [each["Number"] for each in modem.given] == ["156"] * count
     assert {each["Coding"] for each in modem.given} == {coding}
@@ -111,7 +120,7 @@ async def test_each_part_says_which_it_is(
 async def test_a_modem_that_does_not_open_is_certain_and_tried_again(
     settings, message, case_path, commit, changes, why
 ):
-    courier = ModemCourier(settings(**changes))
+    courier = courier_of(settings(**changes))
     problem = await refused(courier.deliver(message, case_path, commit))
     assert (problem.is_retryable, problem.is_ambiguous, commit.count) == (True, False, 0)
     assert why in problem.why
@@ -130,7 +139,7 @@ async def test_nothing_is_sent_outside_the_network_that_knows_the_short_code(
     settings, message, case_path, commit, state, home_only, is_sent
 ):
     modem = Watched(settings(), state=state)
-    courier = ModemCourier(settings(home_only=home_only), lambda _: modem)
+    courier = courier_of(settings(home_only=home_only), lambda _: modem)
     if is_sent:
         await courier.deliver(message, case_path, commit)
     else:
@@ -152,7 +161,7 @@ async def test_nothing_is_sent_outside_the_network_that_knows_the_short_code(
 async def test_a_failure_while_sending_is_certain_only_when_nothing_can_have_left(
     settings, message, case_path, commit, problem, fails_at, body, is_ambiguous
 ):
-    courier = ModemCourier(settings(), lambda s: Watched(s, fails_at, problem))
+    courier = courier_of(settings(), lambda s: Watched(s, fails_at, problem))
     found = await refused(courier.deliver(replace(message, body=body), case_path, commit))
     assert (found.is_ambiguous, found.is_retryable) == (is_ambiguous, not is_ambiguous)
 
@@ -162,7 +171,7 @@ async def test_while_a_message_hangs_no_other_is_given_to_the_modem(
 ):
     free = threading.Event()
     modem = Watched(settings(), waits=free)
-    courier = ModemCourier(settings(timeout_s=0.3), lambda _: modem)
+    courier = courier_of(settings(timeout_s=0.3), lambda _: modem)
     try:
         first = await refused(courier.deliver(message, case_path, commit))
         second = await refused(courier.deliver(message, case_path, commit))
@@ -176,18 +185,75 @@ async def test_while_a_message_hangs_no_other_is_given_to_the_modem(
     assert len(modem.given) == 2
 
 
+def put_on_the_sim(settings, number, text, hour=9, kind="Deliver"):
+    machine = open_gammu(settings)
+    message = {
+        "Text": text,
+        "SMSC": {"Location": 1},
+        "Number": number,
+        "Folder": 1,
+        "State": "UnRead",
+        "Type": kind,
+        "DateTime": datetime(2026, 11, 24, hour, tzinfo=UTC),
+    }
+    machine.AddSMS(message)
+
+
+async def test_answers_of_the_short_codes_are_copied_once_and_others_passed_over(settings):
+    given = settings()
+    for hour in (9, 10):
+        put_on_the_sim(given, "156", "Cam on quy khach", hour)
+    put_on_the_sim(given, "+84912345678", "mẹ ơi con về")
+    put_on_the_sim(given, "5656", "Da tiep nhan")
+    kept = []
+
+    async def keep(reply):
+        kept.append(reply)
+
+    courier = courier_of(given, keep=keep)
+    await courier.read_answers()
+    await courier.read_answers()  # they stay on the SIM; the ledger knows them by their id
+    found = {reply.reply_id: (reply.sender, reply.raw) for reply in kept}
+    assert sorted(found.values()) == [
+        ("156", b"Cam on quy khach"),
+        ("156", b"Cam on quy khach"),
+        ("5656", b"Da tiep nhan"),
+    ]
+    assert len(kept) == 6
+
+
+async def test_listening_goes_on_when_the_modem_is_away(settings, device):
+    given, kept = settings(replies_every_s=0.02), []
+    put_on_the_sim(given, "156", "Cam on")
+    attempts = []
+
+    def open_modem(wanted):
+        attempts.append(wanted)
+        if len(attempts) < 3:
+            raise gammu.ERR_DEVICEOPENERROR
+        return open_gammu(wanted)
+
+    async def keep(reply):
+        kept.append(reply)
+
+    listening = asyncio.create_task(courier_of(given, open_modem, keep).listen())
+    async with asyncio.timeout(10):
+        while not kept:  # noqa: ASYNC110 - it polls what a thread fills
+            await asyncio.sleep(0.01)
+    listening.cancel()
+    assert kept[0].raw == b"Cam on"
+
+
 def test_an_installation_sends_by_modem_or_by_centre_not_by_both(tmp_path):
     now = SystemClock().now
     real = ModemSettings(device="/dev/ttyUSB0")
-    found = chosen.couriers(Settings(modem=real), tmp_path, tmp_path / "outbox", now)
+    found = chosen.couriers(Settings(modem=real), tmp_path / "outbox", now, unkept)
     assert isinstance(found[Channel.SMS], ModemCourier)
     both = Settings(modem=real, smpp=SmppSettings(host="127.0.0.1", security="none"))
     with pytest.raises(SettingsError, match="Two ways"):
-        chosen.couriers(both, tmp_path, tmp_path / "outbox", now)
+        chosen.couriers(both, tmp_path / "outbox", now, unkept)
 
 
 def test_the_dummy_device_never_stands_in_for_a_modem(settings, tmp_path):
     with pytest.raises(SettingsError, match="nobody gets"):
-        chosen.couriers(
-            Settings(modem=settings()), tmp_path, tmp_path / "outbox", SystemClock().now
-        )
+        chosen.couriers(Settings(modem=settings()), tmp_path / "outbox", SystemClock().now, unkept)

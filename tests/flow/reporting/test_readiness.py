@@ -49,7 +49,7 @@ def test_a_modem_that_is_not_there_is_named(tmp_path):
         (
             {"smpp": SmppSettings(host="smsc.example.vn", security="none")},
             Level.FAILED,
-            "no private address",
+            "is not this machine",
         ),
     ],
 )

@@ -1,9 +1,7 @@
 """SMPP against a real centre on a real socket: sent once, or honestly unclear."""
 
 import asyncio
-import json
 import socket
-import stat
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,11 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from ivr.clock import SystemClock
-from ivr.errors import DeliveryError, SettingsError
+from ivr.errors import DeliveryError, SettingsError, StorageError
 from ivr.facts.reports import Channel, DeliveryState
 from ivr.reporting.couriers import chosen
 from ivr.reporting.couriers.folder import FolderCourier
-from ivr.reporting.couriers.replies import ReplyFile
 from ivr.reporting.couriers.smpp import SmppCourier
 from ivr.reporting.dispatcher import Dispatcher
 from ivr.settings import ReportingSettings, Settings, SmppSettings
@@ -24,9 +21,14 @@ from ivr.storage.ledger import Ledger
 from tests.fakes.smsc import BAD_ADDRESS, SYSTEM_ERROR, THROTTLED, message_centre
 
 
+async def unkept(_):
+    raise AssertionError("nothing comes back here")
+
+
 @pytest.fixture
-def replies(tmp_path):
-    return tmp_path / "replies.jsonl"
+def replies():
+    """What was kept, in order."""
+    return []
 
 
 @pytest.fixture
@@ -53,8 +55,12 @@ def bound(secret, replies):
             "receipt_wait_s": 3.0,
             "throttle_first_s": 0.02,
         }
-        keep = ReplyFile(replies, lambda: datetime.now(UTC)).keep
-        courier = SmppCourier(SmppSettings(**{**values, **changes}), keep)
+
+        async def keep(reply):
+            replies.append(reply)
+
+        made = SmppSettings(**{**values, **changes})
+        courier = SmppCourier(made, keep, lambda: datetime.now(UTC))
         try:
             yield courier
         finally:
@@ -198,6 +204,42 @@ async def test_without_a_receipt_it_is_only_said_to_be_taken(bound, message, cas
     assert reference == "SMPP 00000001 no receipt yet"
 
 
+async def test_a_listening_courier_is_bound_without_a_message_and_takes_late_receipts(
+    bound, message, case_path, commit, replies
+):
+    async with message_centre() as centre, bound(centre, enquire_s=0.05) as courier:
+        listening = asyncio.create_task(courier.listen())
+        await until(lambda: centre.binds == 1)
+        centre.deliver(b"id:77 stat:UNDELIV", esm_class=0x04)
+        await until(lambda: replies)
+        centre.writers[-1].transport.abort()
+        await until(lambda: centre.binds == 2)  # by itself
+        listening.cancel()
+    assert (replies[0].provider_id, replies[0].word) == ("77", "UNDELIV")
+
+
+async def test_what_cannot_be_kept_is_not_taken_and_comes_again(bound, message, tmp_path):
+    async with message_centre() as centre, bound(centre, enquire_s=0.05) as courier:
+        kept = []
+
+        async def keep(reply):
+            if not kept:
+                kept.append("refused")
+                raise StorageError("The ledger could not keep a reply.", why="full", remedy="Free.")
+            kept.append(reply.raw)
+
+        courier._keep = keep
+        listening = asyncio.create_task(courier.listen())
+        await until(lambda: centre.binds == 1)
+        first = centre.deliver(b"Cam on")
+        await until(lambda: centre.binds == 2)
+        again = centre.deliver(b"Cam on")
+        await until(lambda: again in centre.acknowledged)
+        listening.cancel()
+    assert kept == ["refused", b"Cam on"]
+    assert first not in centre.acknowledged
+
+
 async def test_a_lost_connection_is_made_again_for_the_next_report(
     bound, message, case_path, commit
 ):
@@ -239,14 +281,12 @@ async def test_replies_are_kept_word_for_word_before_the_centre_may_forget_them(
         odd = centre.deliver(b"so", tail=b"\x14\x00\x00\x02ab")  # a maker's own parameter
         broken = centre.deliver(b"so", tail=b"\x02\x0c\x00")
         await until(lambda: {plain, odd, broken} <= set(centre.acknowledged))
-    kept = [json.loads(line) for line in replies.read_text(encoding="utf-8").splitlines()]
-    receipt, reply, other, raw = kept
-    assert receipt["receipt"] == ["00000001", "DELIVRD"]
-    assert (reply["from"], reply["coding"], reply["receipt"]) == ("156", 8, None)
-    assert bytes.fromhex(reply["hex"]).decode("utf-16-be") == "Cảm ơn quý khách"
-    assert other["hex"] == b"so".hex()
-    assert b"so" in bytes.fromhex(raw["hex"])
-    assert stat.S_IMODE(replies.stat().st_mode) == 0o600
+    receipt, reply, other, raw = replies
+    assert (receipt.kind, receipt.provider_id, receipt.word) == ("receipt", "00000001", "DELIVRD")
+    assert (reply.sender, reply.coding, reply.kind) == ("156", 8, "answer")
+    assert reply.raw.decode("utf-16-be") == "Cảm ơn quý khách"
+    assert other.raw == b"so"
+    assert b"so" in raw.raw
 
 
 @pytest.mark.parametrize(
@@ -320,7 +360,7 @@ def test_settings_that_would_show_the_message_to_others_are_refused(settings):
         pass
 
     with pytest.raises(SettingsError):
-        SmppCourier(SmppSettings(**settings), keep)
+        SmppCourier(SmppSettings(**settings), keep, SystemClock().now)
 
 
 @pytest.mark.parametrize(
@@ -336,7 +376,7 @@ def test_clear_text_goes_to_this_machine_or_where_the_settings_say_so(settings):
     async def keep(_):
         pass
 
-    SmppCourier(SmppSettings(security="none", **settings), keep)
+    SmppCourier(SmppSettings(security="none", **settings), keep, SystemClock().now)
 
 
 async def test_an_unclear_message_waits_for_a_person_and_is_never_sent_twice(
@@ -376,11 +416,11 @@ def test_when_the_program_ends_the_centre_is_told(bound, message, case_path, com
 
 def test_an_installation_with_a_centre_sends_its_messages_there(tmp_path):
     now = SystemClock().now
-    plain = chosen.couriers(Settings(), tmp_path, tmp_path / "outbox", now)
+    plain = chosen.couriers(Settings(), tmp_path / "outbox", now, unkept)
     assert {type(each) for each in plain.values()} == {FolderCourier}
     assert set(plain) == set(Channel)
     with_centre = Settings(smpp=SmppSettings(host="127.0.0.1", security="none"))
-    found = chosen.couriers(with_centre, tmp_path, tmp_path / "outbox", now)
+    found = chosen.couriers(with_centre, tmp_path / "outbox", now, unkept)
     assert isinstance(found[Channel.SMS], SmppCourier)
     assert isinstance(found[Channel.MAIL], FolderCourier)
 
@@ -389,5 +429,5 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(tmp_path, 
     monkeypatch.setitem(sys.modules, "ivr.reporting.couriers.smpp", None)
     settings = Settings(smpp=SmppSettings(host="127.0.0.1", security="none"))
     with pytest.raises(SettingsError) as caught:
-        chosen.couriers(settings, tmp_path, tmp_path / "outbox", SystemClock().now)
+        chosen.couriers(settings, tmp_path / "outbox", SystemClock().now, unkept)
     assert "couriers.lock" in caught.value.remedy

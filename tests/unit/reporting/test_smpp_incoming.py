@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.reporting.couriers.smpp_session import Incoming, _incoming, _receipt, _same
+from ivr.facts.replies import same_id
+from ivr.reporting.couriers.replies import Incoming
+from ivr.reporting.couriers.smpp_session import _incoming, _receipt
 
 
 class Numbers:
@@ -51,4 +53,4 @@ def test_a_receipt_is_read_as_centres_write_it(text, told, receipt):
 
 
 def test_an_id_padded_or_in_other_case_is_the_same():
-    assert _same("0000001F") == _same("1f") != _same("1e")
+    assert same_id("0000001F") == same_id("1f") != same_id("1e")
