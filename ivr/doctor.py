@@ -21,13 +21,13 @@ from ivr.app import (
     open_ledger,
     site_log_path,
 )
+from ivr.casework.site_proof import prove_site
+from ivr.casework.site_state import SiteTrust
 from ivr.checks import Check, Level, Probe
 from ivr.clock import SystemClock
 from ivr.dialogue.script import Script
 from ivr.errors import IvrError
 from ivr.evidence.layout import open_cases
-from ivr.evidence.signing import open_signer
-from ivr.evidence.site_log import SiteLog
 from ivr.evidence.stamping import unstamped
 from ivr.evidence.timestamp import Trust
 from ivr.facts.reports import DeliveryState
@@ -196,13 +196,13 @@ def _cases(settings: Settings) -> Check:
         return Check("cases", Level.WARNING, f"{len(waiting)} left unsealed", remedy)
     if not site_log_path(settings).exists() and not unstamped(vault):
         return Check("cases", Level.OK, "none yet")
-    evidence, root = settings.evidence, data_root(settings)
-    log = SiteLog.open(root, evidence.site, open_signer(evidence, root), SystemClock())
-    missing = log.missing_cases()
-    if missing:
-        detail = f"{len(missing)} sealed cases are gone: {', '.join(missing[:3])}"
-        return Check("cases", Level.FAILED, detail, "Put them back from a copy of the vault.")
-    return Check("cases", Level.OK, "every sealed case is in its place")
+    root = data_root(settings)
+    steps = prove_site(root, SiteTrust.of_own(root, settings.evidence))
+    odd = [f"{step.name}: {step.detail}" for step in steps if not step.ok]
+    if odd:
+        remedy = f"`ivr verify {root}` says more; put back what is gone from a copy."
+        return Check("cases", Level.FAILED, "; ".join(odd), remedy)
+    return Check("cases", Level.OK, "every sealed case is in its place, custody as the log tells")
 
 
 def _time_stamps(settings: Settings) -> Check:

@@ -4,6 +4,7 @@ wrong is an answer and not an exception, so that a proof can go on to the next s
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from ivr.errors import EvidenceError
 from ivr.evidence import events
@@ -11,10 +12,12 @@ from ivr.evidence.algorithms import fingerprint_of, read_public
 from ivr.evidence.chained import ChainedLog, Record, genesis
 from ivr.evidence.durable import waiting_lock
 from ivr.evidence.heads import KeyOf, keys_of
-from ivr.evidence.keyring import Keyring
+from ivr.evidence.keyring import FIRST_KEY, Keyring, keyring_path
 from ivr.evidence.layout import KEYRING, SITE_HEAD, SITE_LOG, SITE_PENDING
 from ivr.evidence.merkle import Frontier, leaf_hash
+from ivr.evidence.signing import public_file
 from ivr.evidence.site_events import Told
+from ivr.settings import EvidenceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,13 @@ class SiteTrust:
     keyring: Path | None = None
     heads: Path | None = None
     own: Path | None = None
+
+    @classmethod
+    def of_own(cls, root: Path, evidence: EvidenceSettings) -> Self:
+        """An installation's own data folder, by its first key, which leads to all others."""
+        first = keyring_path(root).with_name(FIRST_KEY)
+        known = first if first.exists() else None
+        return cls(known, None, evidence.heads_dir, public_file(evidence, root))
 
 
 @dataclass(slots=True)
@@ -55,7 +65,7 @@ class SiteState:
     log: ChainedLog | None = None
 
     @classmethod
-    def read(cls, root: Path) -> "SiteState":
+    def read(cls, root: Path) -> Self:
         """Raises EvidenceError when the folder has no log of a site at all."""
         state, path = cls(root), root / SITE_LOG
         try:
@@ -138,7 +148,7 @@ class SiteKeys:
     problem: EvidenceError | None = None
 
     @classmethod
-    def read(cls, root: Path, trust: SiteTrust) -> "SiteKeys":
+    def read(cls, root: Path, trust: SiteTrust) -> Self:
         """Raises EvidenceError when the reader's own key cannot be read."""
         pem = _pem(trust.key) if trust.key else None
         trusted = fingerprint_of(read_public(pem, str(trust.key))) if pem else None

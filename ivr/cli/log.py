@@ -1,5 +1,6 @@
 """``ivr log``: the log of the site, and proofs from it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,17 +173,12 @@ def trust_of(
 ) -> "SiteTrust":
     """By what a data folder is judged: this installation's own by its first key, another only by
     what is named."""
-    from ivr.app import data_root
     from ivr.casework.site_state import SiteTrust
-    from ivr.evidence.keyring import FIRST_KEY, keyring_path
-    from ivr.evidence.signing import public_file
 
-    if root.resolve() != data_root(settings).resolve():
+    if root.resolve() != _root(settings).resolve():
         return SiteTrust(key, keyring)
-    first = keyring_path(root).with_name(FIRST_KEY)
-    own = public_file(settings.evidence, root)
-    known = first if first.exists() else None
-    return SiteTrust(key or known, keyring, settings.evidence.heads_dir, own)
+    own = SiteTrust.of_own(root, settings.evidence)
+    return replace(own, key=key or own.key, keyring=keyring)
 
 
 def _check_file(file: Path, trust: "SiteTrust", root: Path, *, as_json: bool) -> None:

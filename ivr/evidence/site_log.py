@@ -140,13 +140,6 @@ class SiteLog:
             self._catch_up()
             return self._enter_untold(self._told)
 
-    def missing_cases(self) -> tuple[str, ...]:
-        """Cases that were sealed here, not deleted by rule, and are no longer in the vault; of a
-        log that was read whole."""
-        assert self._told is not None
-        present = {path.name for path in case_folders(self.vault)}
-        return tuple(sorted(self._told.sealed.keys() - self._told.purged.keys() - present))
-
     def inclusion(self, case_id: str) -> bytes:
         """Inclusion file of a case (`log_proofs`); outside a turn.
 
