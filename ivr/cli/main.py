@@ -18,6 +18,7 @@ from ivr.cli import (
     recipients,
     reports,
     retention,
+    rights,
     rules,
 )
 from ivr.cli.context import CommandContext
@@ -57,6 +58,7 @@ app.add_typer(cases.app, name="cases")
 app.add_typer(keys.app, name="keys")
 app.add_typer(log.app, name="log")
 app.add_typer(retention.app, name="retention")
+app.add_typer(rights.app, name="rights")
 app.add_typer(reports.app, name="reports")
 app.add_typer(recipients.app, name="recipients")
 app.add_typer(models.app, name="models")

@@ -1,0 +1,75 @@
+"""A request of a person as JSON, and for a terminal."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ivr.cli.output import console, print_json
+from ivr.clock import SystemClock, to_iso
+from ivr.facts.rights import Step, SubjectRequest
+from ivr.settings import Settings
+
+if TYPE_CHECKING:
+    from ivr.rights.deadlines import Law
+    from ivr.rights.letters import HeldCase
+
+
+def request_shape(request: SubjectRequest, law: "Law", now: datetime) -> dict[str, Any]:
+    """A request with its terms as JSON."""
+    terms = law.terms(request)
+    moments = ("received_at", "acknowledged_at", "extended_at", "closed_at", "erased_at")
+    shape: dict[str, Any] = asdict(request)
+    for name in moments:
+        shape[name] = shape[name] and to_iso(shape[name])
+    return {
+        **shape,
+        "acknowledge_by": to_iso(terms.acknowledge_by),
+        "answer_by": to_iso(terms.answer_by),
+        "is_overdue": terms.is_overdue(request, now),
+        "rules": [{"article": r.article, "is_verified": r.verified} for r in terms.rules],
+        "doubts": list(terms.doubts),
+    }
+
+
+def show_request(
+    settings: Settings,
+    request: SubjectRequest,
+    as_json: bool,
+    steps: Sequence[Step] = (),
+    cases: "Sequence[HeldCase]" = (),
+) -> None:
+    """Print a request with its terms, and what was done and is kept where it is known."""
+    from ivr.casework.duties import read_law
+    from ivr.rights.deadlines import last_day
+
+    now, law = SystemClock().now(), read_law(settings)
+    terms = law.terms(request)
+    if as_json:
+        shape = request_shape(request, law, now)
+        shape["steps"] = [{**asdict(step), "at": to_iso(step.at)} for step in steps]
+        shape["cases"] = [
+            {**asdict(case), "opened_at": to_iso(case.opened_at), "may_go": not case.reasons}
+            for case in cases
+        ]
+        print_json(shape)
+        return
+    late = "  OVERDUE" if terms.is_overdue(request, now) else ""
+    said_of = f"{request.reference}  {request.kind}  {request.state}{late}"
+    console.print(said_of, markup=False)
+    console.print(
+        f"  acknowledge by the end of {last_day(terms.acknowledge_by)}, "
+        f"answer by the end of {last_day(terms.answer_by)}",
+        markup=False,
+    )
+    for rule in terms.rules:
+        mark = "" if rule.verified else "  [CHƯA KIỂM CHỨNG]"
+        console.print(f"  {rule.article}: {rule.value} {rule.unit}{mark}", markup=False)
+    for doubt in terms.doubts:
+        console.print(f"  counted as a working day, not confirmed: {doubt}", markup=False)
+    for step in steps:
+        console.print(f"  {to_iso(step.at)} {step.act} {step.who} {step.detail}", markup=False)
+    for case in cases:
+        kept = ", ".join(case.reasons) or "may go"
+        line = f"  {case.case_id} {case.role} {case.label}: {kept}; until {case.kept_until}"
+        console.print(line, markup=False)
