@@ -185,3 +185,25 @@ def hearing(
         print_json(figures(heard))
     else:
         console.print(render(heard), markup=False)
+
+
+@app.command("site-log")
+def site_log(
+    cases: int = typer.Argument(10_000, min=10, help="How many cases the site has."),
+    folder: Path | None = typer.Option(None, "--in", help="Where to build it; default: /tmp."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """A site of many small cases: seconds to open its log, to add to it, to prove from it, and to
+    verify log and cases against each other.
+    """
+    from ivr import telemetry
+    from ivr.bench.site_log import measure
+
+    telemetry.configure("warning")
+    progress.print(f"building a site of {cases} cases…")
+    figures = asdict(measure(cases, folder))
+    if as_json:
+        print_json(figures)
+        return
+    for name, value in figures.items():
+        console.print(f"{name:>16}: {value}", markup=False)
