@@ -17,7 +17,8 @@ from ivr.evidence import events
 from ivr.evidence.algorithms import fingerprint_of, read_public
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.durable import sync_folder, write_atomic
-from ivr.evidence.keyring import Act, Keyring, KeyringLine, append, signed_line
+from ivr.evidence.keyring import Act, Keyring, KeyringLine
+from ivr.evidence.keyring_writing import append, signed_line
 from ivr.evidence.signer import FileSigner, SiteSigner, new_key_pem, public_path, publish
 from ivr.evidence.signing import key_path, next_path, open_signer, switch, token_key
 from ivr.evidence.site_log import SiteLog

@@ -14,7 +14,8 @@ from ivr.clock import Clock, SystemClock
 from ivr.errors import EvidenceError, SettingsError
 from ivr.evidence.certificates import is_of, read_certificates
 from ivr.evidence.durable import sync_folder
-from ivr.evidence.keyring import Keyring, begin_keyring, keyring_path
+from ivr.evidence.keyring import Keyring, keyring_path
+from ivr.evidence.keyring_writing import begin_keyring
 from ivr.evidence.signer import FileSigner, SiteSigner, public_path, publish
 from ivr.evidence.token_signer import TokenKey, TokenSigner
 from ivr.settings import EvidenceSettings, resolve

@@ -16,19 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-
 from ivr.errors import EnvironmentProblem, EvidenceError
-from ivr.evidence.algorithms import ES256, KINDS, PublicKey, algorithm_of, fingerprint_of
+from ivr.evidence.algorithms import ES256
 from ivr.evidence.signer import SiteSigner
+from ivr.evidence.token_objects import fingerprint_on, private_keys, public_key
 
 if TYPE_CHECKING:
     from pkcs11 import PrivateKey, Session, Token
 
 INSTALL = 'pip install "ivr[pkcs11]"'
-_P256 = bytes.fromhex("06082a8648ce3d030107")  # DER of the curve's object identifier
 # DigestInfo of SHA-256 (RFC 8017, 9.2): the digest is made here, a card would take seconds for it
 _DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 _LOCK = threading.RLock()
@@ -60,7 +56,7 @@ class TokenSigner(SiteSigner):
     """See `TokenSigner.open`."""
 
     def __init__(self, where: TokenKey, session: "Session", key: "PrivateKey") -> None:
-        super().__init__(_public_key(session, key))
+        super().__init__(public_key(session, key))
         self._where, self._key = where, key
         self._process = os.getpid()
 
@@ -77,9 +73,9 @@ class TokenSigner(SiteSigner):
         """
         with _LOCK, _told(where):
             session = _log_in(where)
-            keys = _private_keys(session, "" if key_sha256 else where.label)
+            keys = private_keys(session, "" if key_sha256 else where.label)
             if key_sha256:
-                keys = [key for key in keys if _fingerprint(session, key) == key_sha256]
+                keys = [key for key in keys if fingerprint_on(session, key) == key_sha256]
             if len(keys) == 1:
                 return cls(where, session, keys[0])
         wanted = f"fingerprint {key_sha256}" if key_sha256 else f"label {where.label!r}"
@@ -139,9 +135,9 @@ class TokenSigner(SiteSigner):
 
 def _log_in(where: TokenKey) -> "Session":
     """A session that may use private keys; the process is logged in once for a token."""
+    token = _token(where)  # says it when the library is missing
     from pkcs11.exceptions import UserAlreadyLoggedIn
 
-    token = _token(where)
     must_have_tries(where, token.flags)
     try:
         return token.open(user_pin=_pin(where))
@@ -186,68 +182,6 @@ def _token(where: TokenKey) -> "Token":
         why = "it is not plugged in" if not tokens else f"{len(tokens)} tokens fit"
         raise _trouble(where, why, "Plug it in, and name it: [evidence] pkcs11_token.")
     return tokens[0]
-
-
-def _private_keys(session: "Session", label: str) -> "list[PrivateKey]":
-    """Those with the label, or all."""
-    from pkcs11 import Attribute, ObjectClass
-
-    wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
-    if label:
-        wanted[Attribute.LABEL] = label
-    found: list[Any] = list(session.get_objects(wanted))
-    return found
-
-
-def _fingerprint(session: "Session", key: "PrivateKey") -> str | None:
-    try:
-        return fingerprint_of(_public_key(session, key))
-    except EvidenceError:  # a key of another kind lies on the token, too: not the one sought
-        return None
-
-
-def _public_key(session: "Session", key: "PrivateKey") -> PublicKey:
-    """From the private object (RSA), the public one beside it, or the certificate."""
-    from pkcs11 import Attribute, KeyType
-    from pkcs11.exceptions import PKCS11Error
-
-    public: object = None
-    try:
-        if key.key_type == KeyType.RSA:
-            n, e = key[Attribute.MODULUS], key[Attribute.PUBLIC_EXPONENT]
-            public = RSAPublicNumbers(
-                int.from_bytes(e, "big"), int.from_bytes(n, "big")
-            ).public_key()
-        elif key.key_type == KeyType.EC and key[Attribute.EC_PARAMS] == _P256:
-            public = _point(session, key) or _of_certificate(session, key)
-    except (PKCS11Error, ValueError) as problem:
-        raise _unfit(key.label, f"its public half cannot be read: {problem!r}") from problem
-    if algorithm_of(public) is None:
-        raise _unfit(key.label, f"it is not {KINDS}, or has no public key beside it")
-    assert isinstance(public, PublicKey)
-    return public
-
-
-def _point(session: "Session", key: "PrivateKey") -> PublicKey | None:
-    from pkcs11 import Attribute, ObjectClass
-
-    for each in session.get_objects(
-        {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.ID: key.id}
-    ):
-        raw = bytes(each[Attribute.EC_POINT])
-        point = raw[2:] if raw[:2] == b"\x04\x41" else raw  # an OCTET STRING, or bare
-        return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
-    return None
-
-
-def _of_certificate(session: "Session", key: "PrivateKey") -> object:
-    from pkcs11 import Attribute, ObjectClass
-
-    for each in session.get_objects(
-        {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: key.id}
-    ):
-        return x509.load_der_x509_certificate(bytes(each[Attribute.VALUE])).public_key()
-    return None
 
 
 def _pin(where: TokenKey) -> str:
@@ -301,12 +235,4 @@ def _forked(where: TokenKey) -> EvidenceError:
         where,
         "the process that opened it was forked, and this is the child",
         "Start a new process to sign in; this is a fault in the code.",
-    )
-
-
-def _unfit(label: str, why: str) -> EvidenceError:
-    return EvidenceError(
-        f"The key {label!r} on the token cannot sign for the site.",
-        why=why,
-        remedy="Name another with [evidence] pkcs11_key.",
     )

@@ -1,17 +1,21 @@
 """Whose key sealed a case, and until when it could: rotation, theft, revocation."""
 
+import json
 import shutil
 
 import pytest
+from typer.testing import CliRunner
 
 from ivr.casework.exporting import export_bag
 from ivr.casework.key_proof import KeyTrust, key_steps, own_trust
 from ivr.casework.proof import prove_files
+from ivr.cli.main import app
 from ivr.evidence.bag_check import bagged_case
 from ivr.evidence.rotation import KeyRoom
 from ivr.evidence.signer import FileSigner
 from ivr.settings import EvidenceSettings
-from tests.fakes.evidence_site import Site, SteppingClock
+from tests.fakes.authority import Authority, pem_file
+from tests.fakes.evidence_site import AT_SITE, Site, SteppingClock
 from tests.fakes.judged_case import judged_case
 
 EVIDENCE = EvidenceSettings(site="dak-lak")
@@ -152,3 +156,35 @@ def test_without_a_keyring_the_key_itself_is_compared(site, tmp_path):
 def test_broken_input_is_an_answer_and_no_crash(copy_of_case, name):
     (copy_of_case / name).write_bytes(b"\xff")
     assert not all(step.ok for step in key_steps(copy_of_case, 1, KeyTrust()))
+
+
+def verified(root, *arguments):
+    """Exit code of `ivr verify`, and the names of the steps that do not hold."""
+    line = ["--data", root, "verify", *arguments, "--json"]
+    done = CliRunner(env=AT_SITE).invoke(app, [str(each) for each in line])
+    assert done.exit_code in (0, 1), done.exception
+    steps = json.loads(done.stdout)["steps"]
+    return done.exit_code, {step["name"] for step in steps if not step["ok"]}
+
+
+def test_the_command_knows_the_installation_s_own_keys(theft):
+    assert verified(theft.site.root, theft.before) == (0, set())
+    code, wrong = verified(theft.site.root, theft.forged)
+    assert code == 1
+    assert wrong >= {"key of the site", "signing key"}
+
+
+def test_the_command_takes_key_and_keyring_of_another_site(theft, bag, tmp_path):
+    here = tmp_path / "elsewhere"
+    known = ("--key", theft.own.trusted)
+    assert verified(here, bag, *known) == (0, set())
+    assert verified(here, bag, *known, "--keyring", theft.own.keyring) == (0, set())
+    code, wrong = verified(here, theft.before, *known, "--keyring", theft.own.keyring)
+    assert code == 1  # a bare copy, without the log that shows its age
+    assert wrong == {"key of the site", "signing key"}
+
+
+def test_the_command_demands_a_certificate_when_an_authority_is_named(theft, bag, tmp_path):
+    authority = pem_file(tmp_path / "ca.pem", Authority("CA").certificate)
+    code, wrong = verified(tmp_path, bag, "--key", theft.own.trusted, "--key-ca", authority)
+    assert (code, wrong) == (1, {"certificate"})

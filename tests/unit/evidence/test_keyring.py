@@ -4,19 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.errors import EvidenceError
-from ivr.evidence.keyring import (
-    Act,
-    Keyring,
-    append,
-    begin_keyring,
-    is_continued,
-    keyring_path,
-    signed_line,
-)
+from ivr.evidence.keyring import Act, Keyring, is_continued, keyring_path
+from ivr.evidence.keyring_writing import append, begin_keyring, signed_line
 from ivr.evidence.signer import FileSigner
 from tests.fakes.evidence_site import SteppingClock
 
@@ -71,6 +64,7 @@ def test_there_is_a_fixture_for_each_reason():
     assert len(WRONG) > 50
 
 
+@settings(deadline=None)  # RSA on a busy machine
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_any_byte_that_changes_breaks_it(at, by):
     changed = GOOD[:at] + bytes([GOOD[at] ^ by]) + GOOD[at + 1 :]
@@ -78,6 +72,7 @@ def test_any_byte_that_changes_breaks_it(at, by):
         Keyring.parse(changed)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused_and_never_crash(data):
     with pytest.raises(EvidenceError):

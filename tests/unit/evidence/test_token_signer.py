@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import threading
 from dataclasses import replace
 
@@ -143,6 +144,14 @@ def test_an_empty_or_missing_pin_file_is_told(token, tmp_path):
     for file, words in ((empty, "is empty"), (tmp_path / "none", "cannot be read")):
         with pytest.raises(EvidenceError, match=words):
             TokenSigner.open(replace(token.key("ec"), pin_file=file))
+
+
+def test_without_the_library_the_extra_is_named(token, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pkcs11"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(EnvironmentProblem, match="python-pkcs11") as caught:
+        TokenSigner.open(token.key("ec"))
+    assert "ivr[pkcs11]" in caught.value.remedy
 
 
 def test_a_driver_that_is_not_installed_is_told(token, tmp_path):
