@@ -10,7 +10,7 @@ does not, 2: called wrongly. Shares no code with the rest of ivr: it is a check 
 import argparse
 import json
 import sys
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections import namedtuple
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -39,16 +39,17 @@ def dump(value: Any) -> bytes:
 
 
 def unb64url(text: str) -> bytes:
-    data = urlsafe_b64decode(text + "==")  # passes over spare bits and stray letters
+    data = b64decode(text + "==", b"-_")  # passes over spare bits and stray letters
     need(urlsafe_b64encode(data).decode().rstrip("=") == text, "was changed in its spelling")
     return data
 
 
 def read_key(pem: bytes) -> tuple[Any, str]:
-    """The key and its fingerprint."""
     key = load_pem_public_key(pem)
-    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return key, sha256(der).hexdigest()
+    spelt = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    size = getattr(key, "key_size", 256)  # the kind of key is judged with its signature
+    need(spelt == pem and (size == 256 or size >= 2048), "is weak, or was changed in its spelling")
+    return key, sha256(b64decode(b"".join(pem.splitlines()[1:-1]))).hexdigest()
 
 
 def check_signature(key: Any, alg: str, signature: bytes, signed: bytes) -> None:
@@ -193,21 +194,21 @@ class Case:
     def keyring(self) -> str:
         """Each line must count: by an accepted key that is not revoked (the first by itself)."""
         key, self.own = read_key(self.read("signer.pem"))
-        spelt = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        need(spelt == self.read("signer.pem"), "was changed in its spelling")
         self.keys, given = {self.own: key}, self.outside("key", "site.pub.pem")
         self.led = {self.own if given is None else read_key(given)[1]}  # to others, by the trusted
         ring, previous, size = dict[str, Any](), "0" * 64, 0
-        for n, line in enumerate((self.outside("keyring", "keyring.jsonl") or b"").splitlines()):
+        data = self.outside("keyring", "keyring.jsonl") or b""
+        for n, line in enumerate(ended[:-1] for ended in data.splitlines(True)):
             self.at = f"keyring line {n + 1}"
-            act = json.loads(unb64url(json.loads(line)["payload"]))
+            said = unb64url(json.loads(line)["payload"])
+            act = json.loads(said)
             key, name = read_key(act["public_pem"].encode())
             signer, _ = check_jws(line, "ivr-keyring", ring | {name: key})
-            place = (act["previous"], act["site"], act["key_sha256"])
-            is_next = place == (previous, self.sealed["site"], name) and act["log_size"] >= size
+            place = (act["previous"], act["site"], act["key_sha256"], dump(act), len(act))
+            is_next = place == (previous, self.sealed["site"], name, said, 8)
             may = (signer in ring or n == 0) and not {signer, name} & self.revoked.keys()
             is_due = act["act"] == ("revoke" if name in ring else "endorse")
-            need(is_next and may and is_due, "does not count")
+            need(is_next and may and is_due and act["log_size"] >= size, "does not count")
             ring[name], previous, size = key, sha256(line).hexdigest(), act["log_size"]
             self.revoked |= {name: size} if act["act"] == "revoke" else {}
             self.led |= {name} if signer in self.led else set()
@@ -221,10 +222,9 @@ class Case:
         return f"manifest {self.seal} signed by key {self.own}"
 
     def custody(self) -> str:
-        data = self.read("custody.jsonl")
-        self.records = self.chained(data, self.seal)
+        self.records = self.chained(self.read("custody.jsonl"), self.seal)
         self.custodian, last = check_jws(self.read("custody.head.jws"), "ivr-custody", self.keys)
-        need(last == data.splitlines()[-1], "is of another entry than the last of custody.jsonl")
+        need(self.read("custody.jsonl").endswith(last + b"\n"), "ends otherwise than signed")
         return "{} entries, last: {action} at {at}".format(len(self.records), **self.records[-1])
 
     def site_link(self) -> str:
@@ -260,9 +260,9 @@ class Case:
         for (what, key), line in zip(uses, self.lines, strict=True):
             why = f"{what} is by {key}, revoked in the site's log, and not shown to be older"
             need(line < self.revoked.get(key, line + 1), why)
-        if "key" not in self.given:
-            return f"key not compared (no --key): ask the site whether {self.own} is theirs"
-        return f"{self.own} is the trusted key, or the keyring leads from that to it"
+        if "key" in self.given:
+            return f"{self.own} is the trusted key, or the keyring leads from that to it"
+        return f"key not compared (no --key): ask the site whether {self.own} is theirs"
 
 
 def verify_case(case: Path, **given: bytes | None) -> list[Step]:
