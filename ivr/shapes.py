@@ -10,6 +10,7 @@ from typing import Any
 from ivr.clock import to_iso
 from ivr.facts.call import Identity
 from ivr.facts.judgement import Passage, PhraseHit, Stage, Verdict
+from ivr.facts.replies import KeptReply
 from ivr.facts.reports import Delivery
 from ivr.facts.rights import LawfulBasis
 from ivr.facts.speech import Utterance
@@ -146,4 +147,21 @@ def delivery(entry: Delivery) -> Json:
         "attempts": entry.attempts,
         "provider_reference": entry.provider_reference,
         "last_error": entry.last_error,
+    }
+
+
+def reply(kept: KeptReply) -> Json:
+    """What came back about a report; ``raw`` in hexadecimal digits, as it came."""
+    entry = kept.reply
+    return {
+        "reply_id": entry.reply_id,
+        "report_id": kept.report_id,
+        "effect": kept.effect,
+        "channel": str(entry.channel),
+        "kind": str(entry.kind),
+        "from": entry.sender,
+        "received_at": to_iso(entry.received_at),
+        "coding": entry.coding,
+        "word": entry.word,
+        "raw": entry.raw.hex(),
     }

@@ -1,6 +1,6 @@
 """``ivr reports``: what was filed, what waits, what needs a person."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,14 +9,26 @@ from ivr import shapes
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, run
 from ivr.cli.receipt import receipt
+from ivr.cli.report_sms import sms
+from ivr.clock import to_iso
+from ivr.facts.replies import KeptReply, is_message
 from ivr.facts.reports import Delivery, DeliveryState, Report
+from ivr.reporting.reply_words import reply_words
 from ivr.settings import Settings
 
 if TYPE_CHECKING:
     from ivr.storage.desk import Desk
+    from ivr.storage.ledger import Ledger
 
-app = typer.Typer(no_args_is_help=True, help="List, preview, send, retry and withdraw reports.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="List, preview, send, retry and withdraw reports; report short messages.",
+)
 app.command()(receipt)
+app.command()(sms)
+SHOWN_LETTERS = 400
+DEAD = frozenset({DeliveryState.FAILED, DeliveryState.UNCERTAIN})
+"""What no courier touches again by itself; the alarm reports_stuck counts the same."""
 ID = typer.Argument(help="Report id, or the beginning of it.")
 WHY = typer.Option(..., "--why", help="The reason; it is kept in the report's history.")
 
@@ -26,11 +38,37 @@ def list_reports(
     ctx: typer.Context,
     case_id: str | None = typer.Option(None, "--case", help="Only those of this case."),
     state: DeliveryState | None = typer.Option(None, "--state", help="Only those in this state."),
+    is_dead: bool = typer.Option(
+        False, "--dead", help="Only those that stay undelivered until a person decides."
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Reports and how far they are, latest change first; with --json one object a line."""
-    found = run(_list(context.of(ctx).settings, case_id, state))
+    states = DEAD if is_dead else {state} if state is not None else set()
+    found = run(_list(context.of(ctx).settings, case_id, states))
     _print(found, as_json)
+
+
+@app.command()
+def replies(
+    ctx: typer.Context,
+    about: str | None = typer.Option(None, "--case", help="Only to reports of this case."),
+    limit: int = typer.Option(50, "--limit", min=1, help="How many, newest first."),
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """What came back word for word: answers, receipts, bounces; with --json one object a line."""
+    found = run(_replies(context.of(ctx).settings, about, limit))
+    for kept in found:
+        reply = kept.reply
+        if as_json:
+            print_json({**shapes.reply(kept), "words": reply_words(reply)})
+            continue
+        about_it = kept.report_id[:12] if kept.report_id else "no report"
+        head = f"{to_iso(reply.received_at)}  {reply.kind} from {reply.sender or '?'}  {about_it}"
+        console.print(f"{head}  {reply.word} [{kept.effect}]".rstrip(), markup=False)
+        console.print(f"    {reply_words(reply)[:SHOWN_LETTERS]}", markup=False)
+    if not found and not as_json:
+        console.print("Nothing has come back.")
 
 
 @app.command()
@@ -108,14 +146,26 @@ def _print(found: Sequence[Delivery], as_json: bool) -> None:
 
 
 async def _list(
-    settings: Settings, case_id: str | None, state: DeliveryState | None
+    settings: Settings, about: str | None, states: Collection[DeliveryState]
 ) -> list[Delivery]:
     from ivr.app import open_ledger
 
     async with await open_ledger(settings) as ledger:
-        if case_id is not None:
-            case_id = (await ledger.case(case_id)).case_id
-        return await ledger.reports(case_id=case_id, state=state)
+        return await ledger.reports(case_id=await _whole(ledger, about), states=states)
+
+
+async def _replies(settings: Settings, about: str | None, limit: int) -> list[KeptReply]:
+    from ivr.app import open_ledger
+
+    async with await open_ledger(settings) as ledger:
+        return await ledger.replies.kept(limit, case_id=await _whole(ledger, about))
+
+
+async def _whole(ledger: "Ledger", about: str | None) -> str | None:
+    """A case by the beginning of its id, or a reported message by the whole of it."""
+    if about is None or is_message(about):
+        return about
+    return (await ledger.case(about)).case_id
 
 
 async def _preview(settings: Settings, report_id: str) -> tuple[Report, Delivery, list[str]]:

@@ -20,7 +20,14 @@ _LONG_DIGITS = re.compile(r"\+?\d(?:\W*\d){5,}")
 
 
 def short_message(
-    keyword: Keyword, number: str, content: Sequence[str], closing: str, form: Form
+    keyword: Keyword,
+    number: str,
+    content: Sequence[str],
+    closing: str,
+    form: Form,
+    *,
+    fallback: str = "Cuoc goi",
+    keeps_numbers: bool = False,
 ) -> str:
     """One message that fits one part.
 
@@ -30,17 +37,19 @@ def short_message(
         closing: time and recording; always kept. It may hold digits, ``content`` may not hold
             six in a row (a telephone or account number would name a third person).
         form: spelling of the message.
+        fallback: what it is about, in a few plain letters, when nothing else can be said.
+        keeps_numbers: ``content`` is what somebody wrote, not what a machine heard.
     """
-    parts = [cleaned for text in content if (cleaned := _clean(text))]
+    parts = [cleaned for text in content if (cleaned := _clean(text, keeps_numbers=keeps_numbers))]
     if not parts or _first_word(parts[0]) in KEYWORDS:
-        parts.insert(0, "Cuoc goi")
+        parts.insert(0, fallback)
     closing = without_diacritics(closing)
     while len(parts) > 1 and not _fits(_write(keyword, number, parts, closing, form)):
         parts.pop()
     while " " in parts[0] and not _fits(_write(keyword, number, parts, closing, form)):
         parts[0] = parts[0].rsplit(" ", 1)[0]
     if not _fits(_write(keyword, number, parts, closing, form)):
-        parts = ["Cuoc goi"]
+        parts = [fallback]
     return _write(keyword, number, parts, closing, form)
 
 
@@ -53,10 +62,11 @@ def _fits(message: str) -> bool:
     return counted.encoding == "gsm7" and counted.parts == 1
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, *, keeps_numbers: bool) -> str:
     """Plain letters without brackets (they part the slots), backslashes or long numbers."""
     plain = re.sub(r"[()\[\]{}\\^~|\f]", " ", without_diacritics(text))
-    shortened = re.sub(r"\s+", " ", _LONG_DIGITS.sub(" ", plain)).strip(" ,")
+    kept = plain if keeps_numbers else _LONG_DIGITS.sub(" ", plain)
+    shortened = re.sub(r"\s+", " ", kept).strip(" ,")
     return re.sub(r"^[^A-Za-z0-9]+", "", shortened)
 
 

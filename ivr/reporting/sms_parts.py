@@ -21,6 +21,8 @@ _CODES |= {
         "\f^{}\\[~]|€", b"\x0a\x14\x28\x29\x2f\x3c\x3d\x3e\x40\x65", strict=True
     )
 }
+_ESCAPE = 0x1B
+_LETTERS = {code: letter for letter, code in _CODES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +64,12 @@ def sms_parts(text: str, reference: int) -> tuple[SmsPart, ...]:
         SmsPart(bytes([5, 0, 3, reference, count, n]) + piece, coding, has_header=True)
         for n, piece in enumerate(pieces, start=1)
     )
+
+
+def from_septets(data: bytes) -> str:
+    """The text of octets that hold one septet each; what the alphabet lacks as U+FFFD."""
+    text, letters = "", iter(data)
+    for code in letters:
+        pair = bytes([code, next(letters, 0)]) if code == _ESCAPE else bytes([code])
+        text += _LETTERS.get(pair, "\ufffd")
+    return text
