@@ -19,7 +19,7 @@ from ivr.recognition.engine import EngineInfo, HeardWord
 from ivr.recognition.model import ModelInfo
 
 OTHER_READINGS = 4
-LEAST_SHARE = 0.05  # of the belief; below it readings are noise
+LEAST_SHARE = 0.1  # of the belief; below it readings bring more false alarms than phrases
 
 _REMEDY = "Run `ivr models verify`; if it is in order, choose another model."
 
