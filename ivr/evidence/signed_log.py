@@ -109,6 +109,10 @@ class SignedLog:
         own = self._signer.public_pem
         return keys_of(Keyring.of_site(self._root), own)(key_sha256, size)
 
+    def key_now(self, key_sha256: str) -> PublicKey | None:
+        """Keys that count for what is signed at the end of the log."""
+        return self.key_of(key_sha256, self.size)
+
     def _catch_up(self, head: SiteHead | None) -> None:
         self._await(head)
         self._log.refresh()

@@ -1,28 +1,42 @@
 """What really happened, read from the cases: against an intention that a crash cut off, and
-against what the log of the site has been told."""
+against what the log of the site has been told. What is not signed by a key of the site did not
+happen: else whoever can write into the data folder would have the log tell it, under a signed head.
+"""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ivr.errors import EvidenceError
 from ivr.evidence import events
-from ivr.evidence.algorithms import from_b64url
-from ivr.evidence.canonical import sha256_hex
+from ivr.evidence.algorithms import (
+    PublicKey,
+    b64url,
+    from_b64url,
+    header_of,
+    verified_payload,
+)
+from ivr.evidence.canonical import canonical, sha256_hex
 from ivr.evidence.chained import ChainedLog, Record
 from ivr.evidence.events import Event
 from ivr.evidence.layout import (
     CASES,
+    COMMIT,
     CUSTODY,
     CUSTODY_HEAD,
     KEYRING,
     MANIFEST,
-    TOMBSTONES,
     case_folders,
     is_sealed,
     seal_digest,
 )
+from ivr.evidence.signer import CUSTODY_TYPE, MANIFEST_TYPE
+from ivr.evidence.tombstone import read_tombstone, tombstone_path
+
+SignedBy = Callable[[str], PublicKey | None]
+"""The public key of a fingerprint, if it counts at this moment."""
 
 
 @dataclass(slots=True)
@@ -55,21 +69,25 @@ class Untold:
     link: tuple[int, str] | None = None
 
 
-def has_happened(root: Path, event: Record) -> bool:
-    """Whether what was about to be done is done, so far as the disk tells after a crash."""
+def has_happened(root: Path, event: Record, key_of: SignedBy) -> bool:
+    """Whether what was about to be done is done, so far as the disk tells after a crash.
+
+    Args:
+        key_of: keys of the site that count now.
+    """
     try:
         case = root / CASES / str(event.get("case_id", ""))
         match event["event"]:
             case events.SEALED:
-                return bool(is_sealed(case) and seal_digest(case) == event["seal_sha256"])
+                return sha256_hex(_signed_manifest(case, key_of)) == event["seal_sha256"]
             case events.CUSTODY:  # the signed head is written before the line it signs
-                head = json.loads((case / CUSTODY_HEAD).read_bytes())
-                line = json.loads(from_b64url(head["payload"]))
+                line = json.loads(_signed_custody(case, key_of))
                 return bool(line["chain"] == event["custody_chain"])
             case events.PURGED:
-                tombstone = root / TOMBSTONES / f"{event['case_id']}.jws.json"
-                return bool(sha256_hex(tombstone.read_bytes()) == event["tombstone_sha256"])
-            case events.KEY_ENDORSED | events.KEY_REVOKED:
+                stone = tombstone_path(root, str(event["case_id"]))
+                read_tombstone(stone, key_of)
+                return sha256_hex(stone.read_bytes()) == event["tombstone_sha256"]
+            case events.KEY_ENDORSED | events.KEY_REVOKED:  # the keyring checks itself when read
                 lines = (root / KEYRING).read_bytes().splitlines()
                 return event["keyring_sha256"] in map(sha256_hex, lines)
     except (OSError, ValueError, KeyError, TypeError, EvidenceError):
@@ -82,12 +100,14 @@ def unknown_seals(vault: Path, told: Told) -> tuple[Path, ...]:
     return tuple(p for p in case_folders(vault) if p.name not in told.sealed and is_sealed(p))
 
 
-def untold(vault: Path, told: Told) -> tuple[list[Untold], list[tuple[str, EvidenceError]]]:
+def untold(
+    vault: Path, told: Told, key_of: SignedBy
+) -> tuple[list[Untold], list[tuple[str, EvidenceError]]]:
     """Seals and custody entries that the log does not know, in the order of their times; and the
-    cases whose custody cannot be read.
+    cases whose custody is not as a key of the site signed it.
 
     Raises:
-        EvidenceError: the manifest of a case that the log does not know cannot be read.
+        EvidenceError: a case that the log does not know is not sealed by a key of the site.
     """
     found: list[Untold] = []
     unreadable: list[tuple[str, EvidenceError]] = []
@@ -96,11 +116,11 @@ def untold(vault: Path, told: Told) -> tuple[list[Untold], list[tuple[str, Evide
         if case_id in told.purged or not is_sealed(path):
             continue
         if case_id not in told.sealed:
-            found.append(_seal(path))
+            found.append(_seal(path, key_of))
         if _signed_entry(path) == told.entry_of(case_id):
             continue
         try:
-            entries = ChainedLog(path / CUSTODY, seal_digest(path)).read()
+            entries = _custody(path, key_of)
         except EvidenceError as problem:
             unreadable.append((case_id, problem))
             continue
@@ -121,9 +141,46 @@ def _signed_entry(path: Path) -> int:
         return -1
 
 
-def _seal(path: Path) -> Untold:
+def _custody(path: Path, key_of: SignedBy) -> list[Record]:
+    """Entries up to the signed one."""
+    entries = ChainedLog(path / CUSTODY, seal_digest(path)).read()
     try:
-        raw = (path / MANIFEST).read_bytes()
+        signed = _signed_custody(path, key_of)
+        if not entries or canonical(entries[-1]) != signed:
+            raise ValueError("it does not end where it was signed")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise EvidenceError(
+            f"The custody of {path.name} is not told to the log of the site.",
+            why=str(problem),
+            remedy="Run `ivr verify` on the case and put it back from a copy.",
+        ) from problem
+    return entries
+
+
+def _signed_custody(path: Path, key_of: SignedBy) -> bytes:
+    """The line that custody.head.jws is over. Raises ValueError when no key of the site signed."""
+    signed = json.loads((path / CUSTODY_HEAD).read_bytes())
+    return verified_payload(signed, _key(signed, key_of), CUSTODY_TYPE)
+
+
+def _signed_manifest(path: Path, key_of: SignedBy) -> bytes:
+    """manifest.json. Raises ValueError when no key of the site signed it."""
+    payload = b64url((path / MANIFEST).read_bytes())
+    signed = {"payload": payload, **json.loads((path / COMMIT).read_bytes())}
+    return verified_payload(signed, _key(signed, key_of), MANIFEST_TYPE)
+
+
+def _key(signed: dict[str, Any], key_of: SignedBy) -> PublicKey:
+    kid = str(header_of(signed)["kid"])
+    key = key_of(kid)
+    if key is None:
+        raise ValueError(f"it is signed by {kid}, a key that does not count here")
+    return key
+
+
+def _seal(path: Path, key_of: SignedBy) -> Untold:
+    try:
+        raw = _signed_manifest(path, key_of)
         manifest: dict[str, Any] = json.loads(raw)
         place = manifest["site_link"]
         event = events.sealed(
@@ -135,8 +192,7 @@ def _seal(path: Path) -> Untold:
         return Untold(event, (int(place["n"]), str(place["previous_chain"])))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
         raise EvidenceError(
-            f"The manifest of {path.name}, which the log of the site does not know, cannot be "
-            "read.",
+            f"The log of the site does not know the case {path.name}, and its seal does not hold.",
             why=str(problem),
             remedy="Run `ivr verify` on the case and put it back from a copy; a case from "
             "elsewhere does not belong into the vault.",

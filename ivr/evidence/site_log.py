@@ -216,13 +216,13 @@ class SiteLog:
         except FileNotFoundError:
             return
         event = _event_of(line, self._lines)
-        if event is not None and has_happened(self.root, event):
+        if event is not None and has_happened(self.root, event, self._lines.key_now):
             self._record(event)
             _log.warning("site log continued after a crash", told_event=event["event"])
         self._pending.unlink(missing_ok=True)
 
     def _enter_untold(self, known: Told) -> Reconciled:
-        missing, unreadable = untold(self.vault, known)
+        missing, unreadable = untold(self.vault, known, self._lines.key_now)
         entered = []
         for each in missing:
             if each.link is not None and each.link != (self._lines.size, self._lines.head):

@@ -14,7 +14,9 @@ from ivr.evidence.algorithms import from_b64url
 from ivr.evidence.canonical import canonical
 from ivr.evidence.chained import link
 from ivr.evidence.custody import Custodian, CustodyAction, append_custody
+from ivr.evidence.heads import sign_head
 from ivr.evidence.merkle import leaf_hash, root_of
+from ivr.evidence.signer import CUSTODY_TYPE, FileSigner
 from ivr.evidence.site_log import SiteLog
 from ivr.evidence.verification import verify_here
 
@@ -460,3 +462,57 @@ def test_the_log_may_not_shrink_under_a_running_process(site):
     with pytest.raises(EvidenceError, match="shorter than it was"):
         site.seal(folder)
     folder.release()
+
+
+def test_a_case_that_no_key_of_the_site_sealed_is_never_told(site, tmp_path):
+    """Somebody who may write into the data folder lays a case there that continues the log, and
+    the line that would tell of it."""
+    site.sealed("01A")
+    stranger = type(site)(tmp_path / "stranger")
+    for name in ("site-log.jsonl", "cases"):
+        _replace(stranger.root / name, site.root / name)
+    (stranger.root / "site-log.head.jws").write_bytes(_head_by(stranger, site))
+    stranger.log = stranger.open_log()
+    false = stranger.sealed("01FALSE").path
+    pending = lines_of(stranger)[-1].rstrip(b"\n")
+    shutil.copytree(false, site.vault / "01FALSE")
+    (site.root / "site-log.pending.json").write_bytes(pending)
+    before = both_files(site)
+    note_fails = SiteLog.resume(site.root, "dak-lak", site.signer, site.clock)
+    with note_fails.turn() as turn:
+        assert turn.size == 2
+    assert both_files(site) == before
+    with pytest.raises(EvidenceError, match="its seal does not hold"):
+        site.open_log()
+
+
+def test_custody_that_no_key_of_the_site_signed_is_never_told(site, tmp_path):
+    path = site.sealed("01A").path
+    entry = link({"action": "viewed", "at": "2026-11-25T03:00:00.000000Z"}, 1, custody_head(path))
+    other = FileSigner.open(tmp_path / "other.pem")
+    with (path / "custody.jsonl").open("ab") as file:
+        file.write(canonical(entry) + b"\n")
+    forged = canonical(other.sign(canonical(entry), CUSTODY_TYPE))
+    (path / "custody.head.jws").write_bytes(forged)
+    before = both_files(site)
+    ((case_id, problem),) = site.open_log().reconcile().unreadable
+    assert case_id == "01A"
+    assert "a key that does not count here" in problem.why
+    assert both_files(site) == before
+
+
+def custody_head(path):
+    return json.loads((path / "custody.jsonl").read_bytes().splitlines()[-1])["chain"]
+
+
+def _replace(target, source):
+    if target.is_dir():
+        shutil.rmtree(target)
+    shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+
+
+def _head_by(stranger, site):
+    """The head of ``site``'s log, signed by the stranger."""
+    head = head_of(site)
+    told = (head["site"], head["size"], head["root"], head["chain"], head["at"])
+    return sign_head(*told, stranger.signer)
