@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ivr import key_checks
+from ivr import key_checks, rights_checks
 from ivr.app import (
     VIETNAM,
     check_codes,
@@ -316,6 +316,7 @@ PROBES: tuple[Probe, ...] = (
     _cases,
     _time_stamps,
     _ledger,
+    rights_checks.personal_data,
     _recipients,
     _mail,
     _couriers,

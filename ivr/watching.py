@@ -13,6 +13,7 @@ from typing import Final
 
 from prometheus_client import Counter
 
+from ivr.casework.duty_alarm import DutyAlarm
 from ivr.errors import IvrError, StorageError
 from ivr.evidence.layout import is_sealed
 from ivr.facts.alarms import AlarmCode
@@ -108,6 +109,7 @@ class Watch:
             ),
             Burst(AlarmCode.NO_ACK, lambda: house.tally[NO_ACK], 600.0, metrics.unacknowledged),
         )
+        self._duties = DutyAlarm(house)
         self.dropped = 0
         self.strangers = Strangers()
 
@@ -251,6 +253,7 @@ class Watch:
         while True:
             try:
                 await self._look_at_ledger()
+                await self._duties.look()
                 ports = {port for _, port in self._pool.addresses}
                 self.dropped = await asyncio.to_thread(dropped_at, ports)
                 self.strangers.look(sorted(ports), self._pool.friends)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from ivr.casework import retention
@@ -58,15 +59,22 @@ class Keeper:
         return await self.purger.finish()
 
     async def sweep(self) -> tuple[Purged, ...]:
-        """One round: deletions that were begun, what is due, then encryption.
+        """One round: deletions that were begun, what is due, old requests, then encryption.
 
         Raises:
             EvidenceError, StorageError: a disk refused.
         """
         begun = await self.purger.finish()
         due = await retention.run(self.settings, self.ledger, self.purger, self.clock)
+        await self._forget_requests()
         await self.lock()
         return (*begun, *due)
+
+    async def _forget_requests(self) -> None:
+        """Names and numbers of people whose requests were answered long ago."""
+        days = self.settings.rights.erase_after_days
+        before = self.clock.now() - timedelta(days=days)
+        await self.ledger.requests_of_people.erase_closed(before)
 
     async def lock(self) -> tuple[str, ...]:
         """Encrypt every case whose reports are settled and whose time-stamp has come, if the

@@ -22,6 +22,7 @@ class AlarmCode(StrEnum):
     DISK_FULL = "disk_full"  # running calls were ended so that they can be sealed
     CASE_UNSEALED = "case_unsealed"  # a call is over and its case could not be sealed
     LEDGER = "ledger"  # the ledger does not answer
+    RIGHTS_OVERDUE = "rights_overdue"  # a request or a breach is not answered in time
     REPORTS_STUCK = "reports_stuck"  # reports failed, or are uncertain: a person decides
 
 

@@ -12,6 +12,7 @@ from ivr.facts.audio import LegStats
 from ivr.facts.reports import DeliveryState
 
 HIT_DELAY_S = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+RIGHTS = ("request", "breach")
 PACKETS = ("accepted", "lost", "late", "duplicate", "foreign", "malformed")
 
 
@@ -63,6 +64,12 @@ class Metrics:
     def _process(self) -> None:
         self.disk_free = self._gauge("ivr_disk_free_bytes", "Free on the disk of the cases.")
         self.reports = self._gauge("ivr_reports", "Reports in the ledger by state.", "state")
+        self.rights_overdue = self._gauge(
+            "ivr_rights_overdue", "Requests and breaches that are late.", "kind"
+        )
+        self.rights_open = self._gauge(
+            "ivr_rights_open", "Requests not answered, breaches not told.", "kind"
+        )
         self.alarms = self._gauge("ivr_alarms", "Alarms that stand now.", "code")
         self.worker_restarts = self._counter("ivr_worker_restarts", "SIP workers that died.")
         self.worker_reliefs = self._counter("ivr_worker_reliefs", "SIP workers relieved in peace.")
@@ -72,6 +79,7 @@ class Metrics:
         self.loop_delay = self._gauge(
             "ivr_loop_delay_seconds", "How late the event loop was in the last second."
         )
+        self.show_rights({}, {})
         for code in AlarmCode:
             self.alarms.labels(code.value).set(0)
         for state in DeliveryState:
@@ -93,6 +101,11 @@ class Metrics:
         for code in AlarmCode:
             count = sum(alarm.code is code for alarm in standing)
             self.alarms.labels(code.value).set(count)
+
+    def show_rights(self, overdue: Mapping[str, int], open_now: Mapping[str, int]) -> None:
+        for kind in RIGHTS:
+            self.rights_overdue.labels(kind).set(overdue.get(kind, 0))
+            self.rights_open.labels(kind).set(open_now.get(kind, 0))
 
     def show_reports(self, states: Mapping[DeliveryState, int]) -> None:
         for state in DeliveryState:

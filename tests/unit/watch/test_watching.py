@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from ivr.board import Board
+from ivr.casework.duty_alarm import DutyAlarm
 from ivr.clock import SystemClock
 from ivr.facts.alarms import AlarmCode
 from ivr.facts.call import LegName, Mode
 from ivr.facts.cases import CaseSummary
 from ivr.facts.reports import Channel, DeliveryState, Report
+from ivr.facts.rights import BreachField
 from ivr.media.wire_writer import Trouble
 from ivr.settings import Settings
 from ivr.storage.ledger import Ledger
@@ -90,6 +92,7 @@ def scene(tmp_path: Path) -> Scene:
     capacity.free_mb = 1000
     house = SimpleNamespace(
         settings=settings,
+        clock=clock,
         alarms=Alarms(board, clock),
         metrics=Metrics(),
         capacity=capacity,
@@ -229,6 +232,41 @@ async def test_stuck_reports_and_a_ledger_that_does_not_answer_are_alarms(scene,
         path.write_bytes(b"no database " * 1000)
     await scene.watch._look_at_ledger()
     assert "ledger" in scene.codes
+
+
+async def test_what_is_due_to_people_is_counted_and_an_alarm_when_late(scene, tmp_path):
+    async with await Ledger.open(tmp_path / "ledger.sqlite3") as ledger:
+        scene.house.ledger = ledger
+        now = SystemClock().now()
+        await ledger.breaches.open(now - timedelta(hours=1), "lost disk", "hien")
+        await DutyAlarm(scene.house).look()
+        assert scene.codes == []
+        assert scene.metric("ivr_rights_open", kind="breach") == 1
+        await ledger.breaches.open(now - timedelta(hours=50), "lost disk", "hien")
+        await DutyAlarm(scene.house).look()
+        assert scene.codes == ["rights_overdue"]
+        assert scene.metric("ivr_rights_overdue", kind="breach") == 0  # 22 hours are left
+        await ledger.breaches.open(now - timedelta(hours=73), "lost disk", "hien")
+        await DutyAlarm(scene.house).look()
+        assert scene.metric("ivr_rights_overdue", kind="breach") == 1
+        for breach in await ledger.breaches.breaches():
+            await ledger.breaches.note(breach.reference, BreachField.NOTIFIED, "told", "hien")
+        alarm = DutyAlarm(scene.house)
+        await alarm.look()
+        assert scene.codes == []
+        await ledger.breaches.open(now - timedelta(hours=90), "lost disk", "hien")
+        await alarm.look()  # asked a moment ago
+        assert scene.codes == []
+
+
+async def test_a_law_that_cannot_be_read_is_an_alarm(scene, tmp_path):
+    law = tmp_path / "law.toml"
+    law.write_text("[[rule]]\nid = 'breach'\n")
+    rights = scene.house.settings.rights.model_copy(update={"law": law})
+    scene.house.settings = scene.house.settings.model_copy(update={"rights": rights})
+    await DutyAlarm(scene.house).look()
+    assert scene.codes == ["rights_overdue"]
+    assert "law.toml" in scene.house.alarms.standing[0].detail
 
 
 async def test_a_case_that_was_sealed_meanwhile_is_no_alarm_any_more(scene, tmp_path):
