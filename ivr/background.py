@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ivr.casework.keeping import Keeper
 from ivr.evidence.publishing import Publisher
 from ivr.evidence.stamping import Stamper
 from ivr.house import House
@@ -22,6 +23,7 @@ class Background:
         wanted = settings.timestamp
         self._stamper = Stamper(house.vault, wanted) if wanted.url else None
         self._publisher = Publisher(house.site_log, settings.evidence)
+        self.keeper = Keeper(settings, house.ledger, house.custodian)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -29,6 +31,7 @@ class Background:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._house.dispatcher.run(), name="dispatcher")
             loops = [tasks.create_task(self._publisher.run(), name="heads")]
+            loops.append(tasks.create_task(self.keeper.run(), name="keeping"))
             if self._stamper is not None:
                 loops.append(tasks.create_task(self._stamper.run(), name="stamping"))
             try:

@@ -13,6 +13,7 @@ from ivr.errors import EvidenceError
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.journal import JOURNAL
 from ivr.evidence.layout import COMMIT, MANIFEST, SIGNER, is_sealed, read_opened
+from ivr.evidence.locked import is_locked
 from ivr.facts.call import CallClosed, CallOpened
 from ivr.facts.cases import CaseSealed, CaseSummary
 from ivr.facts.judgement import PhraseHit, SecondOpinion, Verdict
@@ -153,6 +154,12 @@ def read_case(path: Path) -> SealedCase:
             f"{path.name} is not a sealed case.",
             why="it has no manifest.jws",
             remedy="`ivr recover` seals what a killed process left; `ivr cases list` shows cases.",
+        )
+    if is_locked(path):
+        raise EvidenceError(
+            f"The case {path.name} is encrypted.",
+            why="it was read without being opened",
+            remedy="This is a mistake in the program; please report it.",
         )
     try:
         raw = (path / MANIFEST).read_bytes()

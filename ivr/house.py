@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -68,6 +69,7 @@ class House:
         trunks: which trunk a call came over, and how many it has.
         protected: whom a report must never name: the subscribers and our own lines.
         tally: counts since the start of what leaves no case, by name.
+        open_case: a sealed case as a readable folder, also one that is encrypted at rest.
         pins: wrong codes of the voice menu, counted for each access number.
         capacity: whether a call would be taken now.
         alarms: what is wrong now.
@@ -99,6 +101,7 @@ class House:
     sources: SourceTable = field(default_factory=SourceTable)
     tally: Counter[str] = field(default_factory=Counter)
     pins: PinGate = field(default_factory=PinGate)
+    open_case: Callable[[Path], AbstractContextManager[Path]] = nullcontext
 
     @property
     def subscribers(self) -> dict[str, Subscriber]:

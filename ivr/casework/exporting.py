@@ -6,10 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 from ivr.casefile import FIRST, SECOND, SealedCase, read_case, transcript_of, verdict_alone
+from ivr.casework.entering import enter_custody
 from ivr.errors import EvidenceError
 from ivr.evidence.bag import Bag, BagLabel, must_be_free, write_bag, write_paper
 from ivr.evidence.canonical import sha256_hex
-from ivr.evidence.custody import Custodian, CustodyAction, append_custody
+from ivr.evidence.custody import Custodian, CustodyAction
 from ivr.evidence.layout import MANIFEST
 from ivr.evidence.software import running_software
 from ivr.evidence.verification import verification_steps
@@ -57,7 +58,7 @@ def export_bag(
     reason: str,
     papers: Papers = no_papers,
 ) -> Bag:
-    """Court folder of the sealed case at ``path``.
+    """Court folder of the sealed case at ``path`` (an encrypted one: as `unlocked` gave it).
 
     The custody entry is made before the copy, so that the copy tells of itself; should the disk
     fail afterwards, the log tells of an export too many, never of one too few.
@@ -170,7 +171,7 @@ def enter(
     case: SealedCase, custodian: Custodian, *, actor: str, reason: str, form: str
 ) -> Handover:
     """The custody entry of an export."""
-    record = append_custody(
+    record = enter_custody(
         case.sealed.path,
         CustodyAction.EXPORTED,
         custodian,

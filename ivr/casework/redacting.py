@@ -14,11 +14,12 @@ from typing import Any
 
 from ivr import casefile
 from ivr.casefile import FIRST, SECOND, SealedCase, read_case, transcript_of
+from ivr.casework.entering import enter_custody
 from ivr.clock import to_iso
 from ivr.errors import EvidenceError, UsageError
 from ivr.evidence.bag import must_be_free
 from ivr.evidence.canonical import canonical, plain, sha256_hex
-from ivr.evidence.custody import Custodian, CustodyAction, append_custody
+from ivr.evidence.custody import Custodian, CustodyAction
 from ivr.evidence.durable import sha256_file, sync_file, sync_folder, write_atomic
 from ivr.evidence.layout import DERIVED, MANIFEST, SIGNER
 from ivr.evidence.software import running_software
@@ -123,7 +124,7 @@ def redact(
         write_atomic(draft / LIST, listed)
         write_atomic(draft / SIGNATURE, canonical(signer.sign(listed, PURPOSE)))
         write_atomic(draft / SIGNER, signer.public_pem)
-        append_custody(
+        enter_custody(
             path,
             CustodyAction.EXPORTED,
             custodian,

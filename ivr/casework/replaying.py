@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ivr.casefile import SealedCase, read_case
+from ivr.casework.entering import enter_custody
 from ivr.casework.replay_bench import Again, Bench, InForce
 from ivr.casework.replay_findings import (
     RESULT,
@@ -29,7 +30,7 @@ from ivr.errors import EvidenceError
 from ivr.evidence.bag_check import check_bag
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.chained import Record
-from ivr.evidence.custody import Custodian, CustodyAction, append_custody
+from ivr.evidence.custody import Custodian, CustodyAction
 from ivr.evidence.durable import SEALED, sync_folder, write_atomic
 from ivr.evidence.layout import DERIVED, MANIFEST, WIRE, refused
 from ivr.evidence.verification import verification_steps
@@ -141,7 +142,7 @@ def enter(path: Path, done: Replay, custodian: Custodian, *, actor: str, reason:
     Raises:
         EvidenceError: the custody log was changed, or the disk refused.
     """
-    return append_custody(
+    return enter_custody(
         path,
         CustodyAction.REPLAYED,
         custodian,

@@ -1,6 +1,6 @@
 """Reads cases that may be encrypted: the one door for every reader of a case's files.
 
-An encrypted case is opened into a folder of its own under ``[encryption] work_dir``. This user alone
+An encrypted case is opened into a folder of its own under ``[encryption] work_dir``. Only this user
 may enter it, and it goes when the reader is done; one that a killed process left goes at the next
 start (`clean_work`).
 """
@@ -52,6 +52,11 @@ def unlocked(path: Path, settings: Settings) -> Iterator[Path]:
             except OSError as problem:
                 raise _no_room(path, places.work, problem) from problem
             yield case
+
+
+def is_opened_copy(path: Path) -> bool:
+    """Whether a path is one that `unlocked` gave for an encrypted case."""
+    return path.parent.name == CASES and path.parent.parent.name.startswith(_PREFIX)
 
 
 def renew_custody(case: Path, copy: Path) -> None:

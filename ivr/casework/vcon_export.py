@@ -12,12 +12,13 @@ from typing import Any, Final
 from cryptography import x509
 
 from ivr.casefile import read_case
+from ivr.casework.entering import enter_custody
 from ivr.casework.exporting import must_be_whole
 from ivr.casework.vcon_draft import Draft, VconWish
 from ivr.casework.vcon_redacted import RedactedCopy
 from ivr.errors import EvidenceError, UsageError
 from ivr.evidence.bag import must_be_free
-from ivr.evidence.custody import Custodian, CustodyAction, append_custody, read_custody
+from ivr.evidence.custody import Custodian, CustodyAction, read_custody
 from ivr.evidence.durable import sync_folder, waiting_lock, write_atomic
 from ivr.evidence.keyring import NAME as KEYRING
 from ivr.evidence.keyring import Keyring, keyring_path
@@ -72,7 +73,7 @@ def export_vcon(
     facts = {"format": FORM, "uuid": draft.uuid, "is_full": draft.is_full}
     if redacted:
         facts["list_sha256"] = redacted.list_sha256
-    append_custody(path, CustodyAction.EXPORTED, custodian, actor=actor, reason=reason, facts=facts)
+    enter_custody(path, CustodyAction.EXPORTED, custodian, actor=actor, reason=reason, facts=facts)
     folder = target.with_name(f".{target.name}.{os.getpid()}.draft")
     file = folder / f"{case.sealed.case_id}{SUFFIX}"
     try:

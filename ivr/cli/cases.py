@@ -1,9 +1,6 @@
 """``ivr cases``: the sealed cases of this installation."""
 
 import asyncio
-import getpass
-import shutil
-import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,19 +10,17 @@ from rich.table import Table
 
 from ivr import shapes
 from ivr.cli import context, holding
+from ivr.cli.locking import lock, unlock
 from ivr.cli.output import JSON_OPTION, console, print_json, print_reasons, run
+from ivr.cli.playing import play
+from ivr.cli.searching import search
 from ivr.clock import to_iso
-from ivr.errors import EnvironmentProblem, EvidenceError
+from ivr.errors import EvidenceError
 from ivr.facts.call import CallOpened
 from ivr.facts.cases import CaseSummary
 from ivr.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="List, show, play, hold and delete sealed cases.")
-PLAYERS = (
-    ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
-    ("aplay", "-q"),
-    ("play", "-q"),
-)
 
 
 @app.command("list")
@@ -59,17 +54,23 @@ def list_cases(
 def show(
     ctx: typer.Context,
     case_id: str = typer.Argument(help="Case id, or the beginning of it."),
+    actor: str = holding.WHO,
+    reason: str = typer.Option("ivr cases show", "--why", help="Why, for custody."),
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """One case: who, when, what was said, how it was judged, what was filed."""
+    """One case: who, when, what was said, how it was judged, what was filed, what holds it."""
     from ivr.casefile import read_case
+    from ivr.casework.unlocking import unlocked
+    from ivr.evidence.locked import is_locked
     from ivr.reporting.basis_words import basis_shown
 
     settings = context.of(ctx).settings
     found, reports = run(_case(settings, case_id))
-    case = read_case(Path(found.path))
-    stamp = _time_stamp(Path(found.path))
-    note(settings, Path(found.path), "viewed", "ivr cases show")
+    path = Path(found.path)
+    with unlocked(path, settings) as clear:
+        case, stamp = read_case(clear), _time_stamp(clear)
+    holding.note(settings, path, "viewed", reason, actor=actor)
+    holds = holding.holds_shape(path)
     shape = {
         **summary(found),
         "subscriber": case.opened.subscriber,
@@ -85,6 +86,8 @@ def show(
         "verdict": shapes.verdict(case.verdict),
         "files": [asdict(file) for file in case.files],
         "time_stamp": stamp,
+        "is_encrypted": is_locked(path),
+        "holds": holds,
         "reports": [shapes.delivery(report) for report in reports],
     }
     if as_json:
@@ -94,6 +97,7 @@ def show(
     if stamp:
         said = stamp.get("problem") or f"seal stamped {stamp['at']} by {stamp['by']}"
         console.print(f"{said} (`ivr verify` checks it)", markup=False)
+    holding.print_holds(holds)
     _print_caller(case.opened)
     console.print(f"căn cứ ghi âm: {basis_shown(case.basis, 'vi')}", markup=False)
     for said in shape["transcript"]:
@@ -130,44 +134,6 @@ def _print_caller(opened: CallOpened) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-@app.command()
-def play(
-    ctx: typer.Context,
-    case_id: str = typer.Argument(help="Case id, or the beginning of it."),
-    start_s: float = typer.Option(0.0, "--at", min=0.0, help="Start at this second."),
-    is_path_only: bool = typer.Option(False, "--path", help="Only print where the recording is."),
-    as_json: bool = JSON_OPTION,
-) -> None:
-    """Play the recording of a case (the other side left, the agent right)."""
-    settings = context.of(ctx).settings
-    found, _ = run(_case(settings, case_id))
-    recording = Path(found.path) / "derived" / "call.wav"
-    if not recording.exists():
-        raise EnvironmentProblem(
-            f"The case {found.case_id} has no recording.",
-            why="no packet arrived in this call",
-            remedy=f"`ivr cases show {found.case_id}` shows what is known of it.",
-        )
-    if is_path_only or as_json:
-        print_json({"case_id": found.case_id, "recording": str(recording)}) if as_json else (
-            console.print(str(recording), markup=False)
-        )
-        return
-    player = next((each for each in PLAYERS if shutil.which(each[0])), None)
-    if player is None:
-        raise EnvironmentProblem(
-            "No program that plays sound is installed.",
-            why="none of " + ", ".join(each[0] for each in PLAYERS) + " is on the path",
-            remedy=f"Install one (Debian: apt-get install alsa-utils), or open {recording}",
-        )
-    note(settings, Path(found.path), "played", "ivr cases play")
-    subprocess.run([*player, *_from(player[0], start_s), str(recording)], check=False)
-
-
-def _from(player: str, start_s: float) -> list[str]:
-    return ["-ss", f"{start_s:.2f}"] if player == "ffplay" and start_s else []
-
-
 def summary(case: CaseSummary) -> dict[str, Any]:
     """A row of the ledger as JSON."""
     return {
@@ -182,20 +148,6 @@ def summary(case: CaseSummary) -> dict[str, Any]:
         "seal_sha256": case.seal_sha256,
         "path": case.path,
     }
-
-
-def note(settings: Settings, path: Path, action: str, reason: str) -> None:
-    """Enter into the case's custody log who looked at it."""
-    from ivr.app import open_custodian
-    from ivr.evidence.custody import CustodyAction, append_custody
-
-    append_custody(
-        path,
-        CustodyAction(action),
-        open_custodian(settings),
-        actor=getpass.getuser(),
-        reason=reason,
-    )
 
 
 async def _list(
@@ -217,6 +169,10 @@ async def _case(settings: Settings, case_id: str) -> tuple[CaseSummary, list[Any
     return found, list(reports)
 
 
+app.command()(play)
+app.command()(search)
 app.command()(holding.hold)
 app.command()(holding.release)
 app.command()(holding.purge)
+app.command()(lock)
+app.command()(unlock)

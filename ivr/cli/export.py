@@ -69,6 +69,9 @@ def export(
 ) -> None:
     """Copy a sealed case out for a court or an investigator, with the key, the verifier,
     instructions and papers to sign; who took it and why goes into its custody log first."""
+    from ivr.casework.unlocking import unlocked
+    from ivr.evidence.bag import must_be_free
+
     if not actor.strip() or not reason.strip():
         raise typer.BadParameter("--who and --why must say something: they go into custody.")
     of_vcon = _VconOptions(is_external or bool(base_url), base_url, is_callee_named, redacted)
@@ -77,13 +80,15 @@ def export(
             "--external, --base-url, --no-callee and --redacted go with --format vcon."
         )
     settings = context.of(ctx).settings
-    path = run(_path(settings, case_id))
-    if form is ExportFormat.PDF:
-        shown = _pdf(settings, path, target, actor, reason)
-    elif form is ExportFormat.VCON:
-        shown = _vcon(settings, path, target, actor, reason, of_vcon)
-    else:
-        shown = _bag(settings, path, target, actor, reason, has_papers=has_papers)
+    case = run(_path(settings, case_id))
+    must_be_free(target, case)
+    with unlocked(case, settings) as path:
+        if form is ExportFormat.PDF:
+            shown = _pdf(settings, path, target, actor, reason)
+        elif form is ExportFormat.VCON:
+            shown = _vcon(settings, path, target, actor, reason, of_vcon)
+        else:
+            shown = _bag(settings, path, target, actor, reason, has_papers=has_papers)
     shown = {"case_id": path.name, "format": str(form), **shown}
     if as_json:
         print_json(shown)

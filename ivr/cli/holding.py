@@ -40,7 +40,7 @@ def hold(
     from ivr.evidence.holds import hold as holding
 
     settings = context.of(ctx).settings
-    path = run(_path(settings, case_id))
+    path = run(path_of(settings, case_id))
     entry = holding(
         path,
         open_custodian(settings),
@@ -66,7 +66,7 @@ def release(
     from ivr.evidence.holds import release as releasing
 
     settings = context.of(ctx).settings
-    path = run(_path(settings, case_id))
+    path = run(path_of(settings, case_id))
     entry = releasing(
         path, open_custodian(settings), actor=who(actor), reason=said(reason), entries=entries
     )
@@ -141,6 +141,25 @@ def said(reason: str) -> str:
     return reason.strip()
 
 
+def note(
+    settings: Settings,
+    path: Path,
+    action: str,
+    reason: str,
+    *,
+    actor: str = "",
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Enter into the case's custody log who looked at it, before it is shown."""
+    from ivr.app import open_custodian
+    from ivr.evidence.custody import CustodyAction, append_custody
+
+    custodian = open_custodian(settings)
+    append_custody(
+        path, CustodyAction(action), custodian, actor=who(actor), reason=reason, facts=facts
+    )
+
+
 def holds_shape(path: Path) -> list[dict[str, Any]]:
     """Holds of a case that stand, as JSON."""
     from ivr.clock import SystemClock
@@ -185,7 +204,7 @@ def print_holds(holds: Sequence[dict[str, Any]]) -> None:
         console.print(line, markup=False)
 
 
-async def _path(settings: Settings, case_id: str) -> Path:
+async def path_of(settings: Settings, case_id: str) -> Path:
     (case,) = await _cases(settings, [case_id])
     return Path(case.path)
 

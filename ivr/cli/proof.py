@@ -17,6 +17,7 @@ from ivr.settings import Settings
 if TYPE_CHECKING:
     from ivr.casework.key_proof import KeyTrust
     from ivr.casework.site_state import SiteTrust
+    from ivr.evidence.steps import Step
     from ivr.evidence.timestamp import Trust
     from ivr.journeys.recovery import Recovered
 
@@ -94,11 +95,16 @@ class _Judge:
 
     def files(self, path: Path) -> "Sequence[AnyStep]":
         from ivr.app import site_log_path
+        from ivr.casework.locked_proof import prove_at_rest
         from ivr.casework.proof import prove_files
 
         log = site_log_path(self.settings)
         known = log if self.is_own and log.exists() else None
-        return prove_files(path, self.keys.trusted, known, self.stamps, self.keys)
+
+        def prove(clear: Path) -> "tuple[Step, ...]":
+            return prove_files(clear, self.keys.trusted, known, self.stamps, self.keys)
+
+        return prove_at_rest(path, self.settings, self.keys, known, prove)
 
     def site(
         self, root: Path, trust: "SiteTrust", heads: list[Path], *, is_deep: bool
@@ -115,13 +121,18 @@ class _Judge:
     def _whole_case(self, root: Path, path: Path) -> str:
         """What is wrong with a case. Its place in the log is proven for all cases at once; the
         log itself is needed only where it dates seals of a revoked key."""
+        from ivr.casework.locked_proof import prove_at_rest
         from ivr.casework.proof import prove_files
         from ivr.evidence.keyring import Keyring
         from ivr.evidence.layout import SITE_LOG
 
         ring = Keyring.of_site(root)
         log = root / SITE_LOG if ring is not None and ring.revoked else None
-        steps = prove_files(path, self.keys.trusted, log, self.stamps, self.keys)
+
+        def prove(clear: Path) -> "tuple[Step, ...]":
+            return prove_files(clear, self.keys.trusted, log, self.stamps, self.keys)
+
+        steps = prove_at_rest(path, self.settings, self.keys, root / SITE_LOG, prove)
         return "; ".join(f"{step.name}: {step.detail}" for step in steps if not step.ok)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import typer
 
 from ivr.cli import context
-from ivr.cli.cases import note
+from ivr.cli.holding import note
 from ivr.cli.output import JSON_OPTION, console, print_json, run
 from ivr.errors import EnvironmentProblem
 from ivr.reporting.receipt_page import Receipt, message_to_send
@@ -55,6 +55,7 @@ def receipt(
 async def _receipt(settings: Settings, case_id: str, language: Language) -> tuple[Receipt, Path]:
     from ivr.app import open_ledger
     from ivr.casefile import read_case
+    from ivr.casework.unlocking import unlocked
     from ivr.spotting.rulebook import Rulebook
 
     async with await open_ledger(settings) as ledger:
@@ -62,8 +63,10 @@ async def _receipt(settings: Settings, case_id: str, language: Language) -> tupl
         filed = await ledger.reports(case_id=case.case_id)
         reports = [await ledger.report(delivery.report_id) for delivery in filed]
     rulebook = Rulebook.load(resolve(settings.spotting.rulebook))
+    with unlocked(Path(case.path), settings) as clear:
+        sealed = read_case(clear)
     facts = replace(
-        read_case(Path(case.path)).facts,
+        sealed.facts,
         meanings={c.name: (c.meaning_vi, c.meaning_en) for c in rulebook.concepts},
         pretext_names=rulebook.pretexts,
     )

@@ -38,19 +38,24 @@ def redact(
     digits is still in it."""
     from ivr.app import open_custodian
     from ivr.casework.redacting import redact as redacting
+    from ivr.casework.unlocking import unlocked
+    from ivr.evidence.bag import must_be_free
 
     if not actor.strip() or not reason.strip():
         raise typer.BadParameter("--who and --why must say something: they go into custody.")
     settings = context.of(ctx).settings
-    done = redacting(
-        run(_path(settings, case_id)),
-        target,
-        [_span(text) for text in spans],
-        open_custodian(settings),
-        is_automatic=is_automatic,
-        actor=actor,
-        reason=reason,
-    )
+    case, chosen = run(_path(settings, case_id)), [_span(text) for text in spans]
+    must_be_free(target, case)
+    with unlocked(case, settings) as path:
+        done = redacting(
+            path,
+            target,
+            chosen,
+            open_custodian(settings),
+            is_automatic=is_automatic,
+            actor=actor,
+            reason=reason,
+        )
     if as_json:
         print_json(
             {

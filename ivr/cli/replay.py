@@ -38,8 +38,10 @@ def replay(
     heard again are compared and shown only.
     """
     from ivr.casework.replaying import keep
+    from ivr.casework.unlocking import unlocked
     from ivr.evidence.bag_check import bagged_case, is_bag
     from ivr.evidence.canonical import sha256_hex
+    from ivr.evidence.locked import is_locked
 
     settings = context.of(ctx).settings
     given = Path(case)
@@ -47,17 +49,24 @@ def replay(
     folder = given if given.is_dir() else None
     path = (bagged_case(given) if bag else folder) or run(_path(settings, case))
     is_ours = _is_ours(settings, path)
+    if is_kept and is_locked(path):
+        raise UsageError(
+            "The result was not kept.",
+            why=f"the case {path.name} is encrypted",
+            remedy=f"`ivr cases unlock {path.name}` first; the next sweep encrypts it again.",
+        )
     if is_kept and not is_ours:
         raise UsageError(
             "The result was not kept.",
             why=f"{path} is a copy; only a case of this installation takes a new exhibit",
             remedy="Leave --keep out, or name the case by its id.",
         )
-    done = run(_replay(settings, path, bag, listens=listens))
-    if is_ours:
-        _enter(settings, path, done, actor or getpass.getuser(), reason)
-    shape = {**done.shape, "path": str(path), "result_sha256": sha256_hex(done.result)}
-    shape |= {"in_custody": is_ours, "exhibit": str(keep(path, done)) if is_kept else None}
+    with unlocked(path, settings) as clear:
+        done = run(_replay(settings, clear, bag, listens=listens))
+        if is_ours:
+            _enter(settings, clear, done, actor or getpass.getuser(), reason)
+        shape = {**done.shape, "path": str(path), "result_sha256": sha256_hex(done.result)}
+        shape |= {"in_custody": is_ours, "exhibit": str(keep(clear, done)) if is_kept else None}
     if as_json:
         print_json(shape)
     else:

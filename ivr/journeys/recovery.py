@@ -1,10 +1,10 @@
 """After a crash: seal what was left open, enter what was sealed but never entered, stamp seals."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ivr.casefile import read_case
+from ivr.casefile import SealedCase, read_case
 from ivr.clock import to_iso
 from ivr.errors import IvrError
 from ivr.evidence.layout import case_folders, is_sealed
@@ -103,8 +103,15 @@ async def _seal(case: UnsealedCase, house: House) -> Recovered:
 
 async def _enter(path: Path, house: House) -> Recovered:
     try:
-        case = await asyncio.to_thread(read_case, path)
+        case = await asyncio.to_thread(_read, path, house)
         queued = await file_case(case, house)
     except IvrError as problem:
         return Recovered(path.name, "failed", str(problem))
     return Recovered(path.name, "entered", f"{len(queued)} reports queued")
+
+
+def _read(path: Path, house: House) -> SealedCase:
+    """The case, also an encrypted one; it is at home at ``path`` wherever it was opened."""
+    with house.open_case(path) as readable:
+        case = read_case(readable)
+    return replace(case, sealed=replace(case.sealed, path=path))

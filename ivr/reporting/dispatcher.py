@@ -8,8 +8,10 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ivr.clock import Clock
@@ -82,12 +84,14 @@ class Dispatcher:
         clock: Clock,
         jitter: Callable[[], float] = _random.random,
         listeners: Sequence[Listener] = (),
+        open_case: Callable[[Path], AbstractContextManager[Path]] = nullcontext,
     ) -> None:
         """
         Args:
             couriers: who delivers which channel; reports of other channels are left alone.
             jitter: a number from 0 to 1 for each wait.
             listeners: besides the couriers that are, who listens while `run` does.
+            open_case: a case as a readable folder, also one that is encrypted at rest.
         """
         self._outbox = outbox
         self._couriers = dict(couriers)
@@ -97,6 +101,7 @@ class Dispatcher:
         self._settings = settings
         self._clock = clock
         self._jitter = jitter
+        self._open_case = open_case
         also = [courier for courier in couriers.values() if isinstance(courier, Listener)]
         self._listeners = (*also, *listeners)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
@@ -203,7 +208,8 @@ class Dispatcher:
 
         try:
             async with asyncio.timeout(self._settings.lease_s):
-                reference = await courier.deliver(lease.report, lease.case_path, commit)
+                async with self._readable(lease) as case_path:
+                    reference = await courier.deliver(lease.report, case_path, commit)
         except _LeaseLost:
             _log.warning("lease_lost", **_named(lease))
             return None
@@ -220,6 +226,21 @@ class Dispatcher:
                 lease, self._clock.now(), reference, courier.settles_as
             ),
         )
+
+    @asynccontextmanager
+    async def _readable(self, lease: Lease) -> AsyncIterator[Path]:
+        """The case's folder; it is opened only for a report that takes files of it along."""
+        if not lease.report.attachments:
+            yield lease.case_path
+            return
+        stack = ExitStack()
+        case = self._open_case(lease.case_path)
+        opening = asyncio.create_task(asyncio.to_thread(stack.enter_context, case))
+        try:
+            yield await asyncio.shield(opening)
+        finally:  # a thread cannot be cancelled: what it opened is closed all the same
+            await asyncio.gather(opening, return_exceptions=True)
+            await asyncio.to_thread(stack.close)
 
     def _state_after(self, problem: DeliveryError, lease: Lease, courier: Courier) -> DeliveryState:
         if problem.is_ambiguous and not courier.is_repeatable:

@@ -1,0 +1,30 @@
+"""Entries into the custody of a case that may be read from an opened copy."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ivr.casework.unlocking import is_opened_copy, renew_custody
+from ivr.evidence.chained import Record
+from ivr.evidence.custody import Custodian, CustodyAction, append_custody
+
+
+def enter_custody(
+    path: Path,
+    action: CustodyAction,
+    custodian: Custodian,
+    *,
+    actor: str,
+    reason: str,
+    facts: Mapping[str, Any] | None = None,
+) -> Record:
+    """`append_custody` at the case itself, also when ``path`` is what `unlocked` gave for an
+    encrypted one; the entry is then in both.
+
+    Raises:
+        EvidenceError: as there.
+    """
+    case = custodian.site_log.vault / path.name if is_opened_copy(path) else path
+    record = append_custody(case, action, custodian, actor=actor, reason=reason, facts=facts)
+    renew_custody(case, path)
+    return record
