@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ivr.casework.key_proof import KeyTrust, key_steps
 from ivr.errors import SettingsError
-from ivr.evidence.algorithms import header_of
+from ivr.evidence.algorithms import b64url, header_of
+from ivr.evidence.canonical import canonical
 from ivr.evidence.certificates import chain_fault, read_certificates
 from ivr.evidence.rotation import KeyRoom
+from ivr.evidence.signer import FileSigner
 from ivr.evidence.signing import open_signer
 from ivr.settings import EvidenceSettings
 from tests.fakes.authority import BEGIN, END, Authority, pem_file, usage
@@ -163,3 +165,28 @@ def test_the_subject_of_a_request_comes_back_in_the_certificate(site, ca):
         "UID=MST:0101234567,CN=Tổng đài chặn lọc,O=Công ty,C=VN"
     )
     assert site.signer.public_key == request.public_key()
+
+
+class Odd(FileSigner):
+    """Signs rightly over a header that holds what no authority issues."""
+
+    x5c: object = None
+
+    def sign(self, payload, purpose):
+        header = {"alg": self.algorithm, "kid": self.key_sha256, "typ": purpose, "x5c": self.x5c}
+        protected, text = b64url(canonical(header)), b64url(payload)
+        signature = b64url(self.sign_bytes(f"{protected}.{text}".encode()))
+        return {"payload": text, "signatures": [{"protected": protected, "signature": signature}]}
+
+
+@pytest.mark.parametrize(
+    "x5c", ["text", {"a": 1}, None, 7, [1], ["!!"], ["AAAA"], ["AAAA"] * 9, [""], [[]]], ids=repr
+)
+def test_what_is_no_chain_fails_the_step_and_crashes_nothing(site, root, x5c):
+    odd = Odd.open(site.root / "keys" / "site.pem")
+    odd.x5c = x5c
+    site.signer = odd
+    site.log = site.open_log()
+    case = site.sealed().path
+    assert not steps(case, root)["certificate"].ok
+    assert not steps(case)["certificate"].ok

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,16 @@ def test_while_the_token_does_not_sign_the_case_stays_whole_and_is_sealed_later(
     pin.write_bytes(token.pin_file.read_bytes())
     pin.chmod(0o600)
     holds(site, site.seal(folder, materials).path)
+
+
+def test_calls_that_end_at_once_are_sealed_by_one_token_in_threads(quick_disk, token):
+    """As `ivr serve` does: each journey seals in a thread of its own, all with one session."""
+    evidence = EvidenceSettings(site="dak-lak", **token.settings("ec"))
+    site = Site(quick_disk / "data", evidence=evidence)
+    folders = [site.open_case(f"01JDHZ000000000000000CALL{n}") for n in range(4)]
+    filled = [(folder, site.fill(folder)) for folder in folders]
+    with ThreadPoolExecutor(4) as threads:
+        sealed = list(threads.map(lambda each: site.seal(*each), filled))
+    for each in sealed:
+        steps = verify_here(each.path, site.public_key, site.log_path)
+        assert [step for step in steps if not step.ok] == []
