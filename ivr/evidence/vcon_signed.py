@@ -86,11 +86,13 @@ def sign_vcon(
             }
         )
     )
-    payload = b64url(unsigned)
-    signature = b64url(signer.sign_bytes(f"{protected}.{payload}".encode()))
+    payload = urlsafe_b64encode(unsigned).rstrip(b"=")
+    signature = b64url(signer.sign_bytes(b"%b.%b" % (protected.encode(), payload)))
     header = {"uuid": uuid, "x5c": [b64encode(der).decode() for der in ders]}
     signed = {"header": header, "protected": protected, "signature": signature}
-    return canonical({"payload": payload, "signatures": [signed]})
+    # put in afterwards: base64url needs no escaping, and it may be hundreds of megabytes
+    around = canonical({"payload": "", "signatures": [signed]}).split(b'"payload":""', 1)
+    return b"".join((around[0], b'"payload":"', payload, b'"', around[1]))
 
 
 def read_signed(data: bytes) -> SignedVcon:

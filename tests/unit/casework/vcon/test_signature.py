@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from ivr.evidence.canonical import canonical
 from ivr.evidence.rotation import KeyRoom
 from ivr.settings import EvidenceSettings
 from tests.fakes.evidence_site import Site
@@ -34,6 +35,10 @@ def test_the_certificate_is_of_the_key_in_the_unprotected_header(house, whole):
     assert leaf.subject == leaf.issuer
     assert whole.is_self_signed
     leaf.verify_directly_issued_by(leaf)
+
+
+def test_the_file_is_canonical_json(whole):
+    assert canonical(jws_of(whole.path)) == whole.path.read_bytes()
 
 
 def test_the_own_certificate_is_the_same_each_time(house, whole, tmp_path):
