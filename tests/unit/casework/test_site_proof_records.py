@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 
+from ivr.casework.keeping import Keeper
 from ivr.casework.purging import BY_HAND, Order
 from ivr.casework.site_proof import prove_site
 from ivr.casework.site_state import SiteTrust
-from ivr.evidence.canonical import sha256_hex
+from ivr.evidence.canonical import canonical, sha256_hex
 from ivr.evidence.rotation import KeyRoom
 from ivr.settings import EvidenceSettings
 from tests.fakes.evidence_site import Site
@@ -113,3 +114,17 @@ def test_the_digest_of_a_tombstone_is_that_of_the_file(purged):
     told = json.loads(lines_of(site)[-1])
     stone = site.root / "tombstones" / "01GONE.jws.json"
     assert told["tombstone_sha256"] == sha256_hex(stone.read_bytes())
+
+
+# --- encrypted cases ------------------------------------------------------------------------------
+
+
+def test_an_encrypted_case_is_in_its_place_and_another_is_not(quick_disk):
+    site = KeptSite.encrypting(quick_disk / "encrypted")
+    path = site.case("01LOCKED")
+    assert site.run(Keeper.lock) == ("01LOCKED",)
+    assert failed(site) == {}
+    stated = json.loads((path / "locked.json").read_bytes())
+    (path / "locked.json").chmod(0o600)
+    (path / "locked.json").write_bytes(canonical(stated | {"seal_sha256": "a" * 64}))
+    assert "01LOCKED is another case" in failed(site)["cases in their place"]
