@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ivr import key_checks, rights_checks
+from ivr import keeping_checks, key_checks, rights_checks
 from ivr.app import (
     VIETNAM,
     check_codes,
@@ -315,6 +315,8 @@ PROBES: tuple[Probe, ...] = (
     key_checks.certificate,
     _cases,
     _time_stamps,
+    keeping_checks.deletions,
+    keeping_checks.encryption,
     _ledger,
     rights_checks.personal_data,
     _recipients,
