@@ -83,10 +83,10 @@ class Leg:
             is_open = run is self.runs[-1] or at - run.last <= SECOND
             if run.ssrc == ssrc and is_open and abs(distance) <= 3000:
                 return run, run.highest + distance
-        highest = sequence + 0x10000  # so that one from before a wrap stays positive
-        new = SimpleNamespace(index=len(self.runs), ssrc=ssrc, highest=highest, seen=set())
-        self.runs.append(new)
-        return new, highest
+        first = sequence + 0x10000  # so that one from before a wrap stays positive
+        run = SimpleNamespace(index=len(self.runs), ssrc=ssrc, highest=first, seen=set())
+        self.runs.append(run)
+        return run, first
 
 
 def blocks(data: memoryview) -> Iterator[tuple[int, memoryview]]:
@@ -169,8 +169,7 @@ class Log:
 
 
 def offset_of(sound: Sound, last: Sound, offset: int, end: int, first: int) -> int:
-    """Rule 3: where a packet stands; ``offset`` is that of ``last``, ``first`` the leg's first
-    arrival. Times are seconds in double precision."""
+    """Rule 3: where a packet stands; ``offset`` is that of ``last``, 0 that of ``first`` (ns)."""
     elapsed, total, found = (sound.at - last.at) / 1e9, (sound.at - first) / 1e9, None
     if sound.ssrc == last.ssrc and sound.clock != last.clock:
         is_next = sound.run == last.run and (sound.sequence - last.sequence) % 0x10000 == 1
@@ -194,11 +193,11 @@ class Line:
 
     def __init__(self, leg: Leg, origin: int, closed: int) -> None:
         self.samples, taken, offset = array("h"), bytearray(), 0
-        first = leg.sounds[0].at if leg.sounds else origin
-        self.lead = round(round((first - origin) / 1e9, 6) * RATE)
+        begin = leg.sounds[0].at if leg.sounds else origin
+        self.lead = round(round((begin - origin) / 1e9, 6) * RATE)
         last = latest = None
-        for sound in sorted(leg.sounds, key=lambda each: (each.run, each.extended)):
-            offset = offset_of(sound, last, offset, len(taken), first) if last else 0
+        for sound in (ordered := sorted(leg.sounds, key=lambda each: (each.run, each.extended))):
+            offset = offset_of(sound, last, offset, len(taken), ordered[0].at) if last else 0
             heard = array("h", map(LAWS[sound.name].__getitem__, sound.payload))
             end = offset + len(heard)
             more = bytes(max(end - len(taken), 0))
@@ -230,16 +229,19 @@ def both_channels(lines: dict[str, Any]) -> "array[int]":
         for samples in heard:
             total[: len(samples)] = map(int.__add__, total, samples)
         right = array("h", [max(-32768, min(32767, each)) for each in total])
-    stereo = array("h", bytes(4 * max(len(left), len(right))))
-    stereo[: 2 * len(left) : 2], stereo[1 : 2 * len(right) : 2] = left, right
-    return stereo
+    both = array("h", bytes(4 * max(len(left), len(right))))
+    both[: 2 * len(left) : 2], both[1 : 2 * len(right) : 2] = left, right
+    return both
 
 
 def difference(path: Path, channels: int, expected: "array[int]") -> str:
     """What a recording has otherwise; empty when every sample is the same."""
-    with wave.open(str(path), "rb") as file:
-        shape = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-        found = array("h", file.readframes(file.getnframes()))  # of a little-endian machine
+    try:
+        with wave.open(str(path), "rb") as file:
+            shape = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+            found = array("h", file.readframes(file.getnframes()))  # of a little-endian machine
+    except (EOFError, ValueError, wave.Error) as problem:
+        return f"is no such WAV: {type(problem).__name__} {problem}"
     if shape != (channels, 2, RATE):
         return f"has (channels, bytes, Hz) {shape}"
     wrong = [n for n, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]]
@@ -250,26 +252,22 @@ def difference(path: Path, channels: int, expected: "array[int]") -> str:
 
 def check(case: Path) -> list[tuple[str, str]]:
     """For each recording ``ok``, ``FAIL`` or ``not remade here``, and what there is to say."""
-    wire = case / "original/wire.pcapng"
-    if not wire.exists():
+    if not (wire := case / "original/wire.pcapng").exists():
         return [("not remade here", "there are no packets: an upload, or a call without media")]
     log = Log(wire.read_bytes())
     legs = {name: log.legs[name] for name in log.sides if name in log.legs}
-    coded = {name: {s.name for s in leg.sounds} - {*LAWS} for name, leg in legs.items()}
+    coded = {n: " ".join({s.name for s in leg.sounds} - {*LAWS}) for n, leg in legs.items()}
     origin = min([log.first, *(leg.sounds[0].at for leg in legs.values() if leg.sounds)])
-    lines = {
-        name: Line(leg, origin, log.sides[name].closed or log.closed)
-        for name, leg in legs.items()
-        if not coded[name]
-    }
+    closed = {name: log.sides[name].closed or log.closed for name in legs}
+    lines = {n: Line(leg, origin, closed[n]) for n, leg in legs.items() if not coded[n]}
     made = {f"{name}.wav": (1, line.samples) for name, line in lines.items()}
     if len(lines) == len(legs):
         made["call.wav"] = (2, both_channels(lines))
     found = []
     for path in sorted(case.glob("derived/*.wav")):
-        others = set().union(*coded.values()) if path.stem == "call" else coded.get(path.stem)
-        if others:
-            found.append(("not remade here", f"{path.name} has {others}: `ivr verify` does"))
+        other = " ".join(coded.values()).strip() if path.stem == "call" else coded.get(path.stem)
+        if other:
+            found.append(("not remade here", f"{path.name} has {other}: `ivr verify` does"))
         elif path.name not in made:
             found.append(("FAIL", f"{path.name}: the packets have no such leg"))
         else:
