@@ -35,6 +35,7 @@ from ivr.reporting.compose import compose
 from ivr.reporting.couriers import chosen
 from ivr.reporting.couriers.replies import Keep
 from ivr.reporting.dispatcher import Dispatcher
+from ivr.reporting.links import LinkMaker, key_file, open_key
 from ivr.reporting.recipients import Recipient
 from ivr.settings import RecognitionSettings, Settings, resolve
 from ivr.siprec.server import RecordingServer
@@ -296,8 +297,11 @@ def couriers(settings: Settings, clock: Clock, keep: Keep = _unkept) -> dict[Cha
 
     Raises:
         SettingsError: a courier is set up that cannot be used.
+        EnvironmentProblem: the secret of the links cannot be used.
     """
-    return chosen.couriers(settings, outbox_path(settings), clock.now, keep)
+    wanted = settings.links
+    links = LinkMaker(wanted, open_key(key_file(data_root(settings)))) if wanted.is_on else None
+    return chosen.couriers(settings, outbox_path(settings), clock.now, keep, links)
 
 
 class composer:  # noqa: N801 - a function with remembered arguments

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from functools import partial
 
 import typer
@@ -50,6 +51,7 @@ def _become_supervisor(settings: Settings, level: str | None) -> None:
 
 async def _serve(settings: Settings, heartbeat: Heartbeat) -> None:
     from ivr.app import open_house, open_mirror, serve, watched
+    from ivr.casework.downloads import handing_out
     from ivr.clock import SystemClock
     from ivr.telephony.pool import WorkerPool
 
@@ -79,7 +81,9 @@ async def _serve(settings: Settings, heartbeat: Heartbeat) -> None:
             pool,
             open_mirror(house) as mirror,
             watched(house, pool, heartbeat) as metrics,
+            AsyncExitStack() as stack,
         ):
+            handed = stack.enter_context(handing_out(house))
             ready = partial(heartbeat.say, READY)
             serving = asyncio.create_task(serve(house, pool, until, mirror, ready))
             _stop_by_signal(serving, until, heartbeat)
@@ -90,6 +94,8 @@ async def _serve(settings: Settings, heartbeat: Heartbeat) -> None:
                 progress.print(f"Taking mirrored calls on sip:srs@{host}:{port} (UDP and TCP).")
             if metrics:
                 progress.print(f"Metrics on {metrics}/metrics.")
+            if handed:
+                progress.print(f"Linked recordings on {handed}, told as {settings.links.base_url}.")
             await serving
 
 

@@ -28,11 +28,18 @@ class Wish(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file of the case, by its path inside the case folder; content never sits in the ledger."""
+    """A file of the case, by its path inside the case folder; content never sits in the ledger.
+
+    Args:
+        size: bytes; 0: not known.
+        is_linked: too large for a mail: it goes as a link, or the mail says how to ask for it.
+    """
 
     path: str
     media_type: str
     sha256: str
+    size: int = 0
+    is_linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

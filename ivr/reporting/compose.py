@@ -154,7 +154,7 @@ def _webhook(facts: CaseFacts, recipient: Recipient, keyword: Keyword) -> Report
 def _chosen_files(
     facts: CaseFacts, max_bytes: float
 ) -> tuple[tuple[Attachment, ...], frozenset[str]]:
-    """The call's sound and the papers that prove it; sound beyond ``max_bytes`` stays out."""
+    """The call's sound and the papers that prove it; sound beyond ``max_bytes`` is linked."""
     sound = [file for file in facts.files if file.media_type.startswith("audio/")]
     whole_call = [file for file in sound if PurePosixPath(file.path).stem == "call"]
     proofs = [file for file in facts.files if PurePosixPath(file.path).name in _PROOFS]
@@ -162,15 +162,16 @@ def _chosen_files(
         proofs.append(CaseFile("manifest.json", 0, facts.seal_sha256, "application/json"))
     room = max_bytes - sum(file.size for file in proofs)
     kept: list[CaseFile] = []
-    too_large: set[str] = set()
+    too_large: list[CaseFile] = []
     for file in whole_call or sound:
         if file.size <= room:
             kept.append(file)
             room -= file.size
         else:
-            too_large.add(file.path)
-    attached = tuple(Attachment(f.path, f.media_type, f.sha256) for f in (*kept, *proofs))
-    return attached, frozenset(too_large)
+            too_large.append(file)
+    attached = [Attachment(f.path, f.media_type, f.sha256) for f in (*kept, *proofs)]
+    linked = [Attachment(f.path, f.media_type, f.sha256, f.size, is_linked=True) for f in too_large]
+    return (*attached, *linked), frozenset(file.path for file in too_large)
 
 
 def _report(

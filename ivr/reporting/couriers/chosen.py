@@ -12,27 +12,35 @@ from ivr.reporting.couriers.maildir import MaildirReader
 from ivr.reporting.couriers.replies import Keep
 from ivr.reporting.couriers.smtp import Signer, SmtpCourier
 from ivr.reporting.couriers.webhook import WebhookCourier
+from ivr.reporting.links import LinkMaker
+from ivr.reporting.postscript import Postscript
 from ivr.settings import ModemSettings, Settings, SmppSettings, SmtpSettings
 
 INSTALL = ".venv/bin/python -m pip install --require-hashes -r requirements/couriers.lock"
 
 
 def couriers(
-    settings: Settings, outbox: Path, now: Callable[[], datetime], keep: Keep
+    settings: Settings,
+    outbox: Path,
+    now: Callable[[], datetime],
+    keep: Keep,
+    links: LinkMaker | None = None,
 ) -> dict[Channel, Courier]:
     """A channel whose courier is not set up is laid out for a person.
 
     Args:
         outbox: folder of what is laid out.
         keep: stores what comes back.
+        links: makes links to recordings too large for a mail; None: it says how to ask.
 
     Raises:
         SettingsError: a courier is set up that cannot be used; says which and why.
     """
-    folder = FolderCourier(outbox, settings.smtp.sender, now)
+    postscript = Postscript(links, settings.reporting.contact)
+    folder = FolderCourier(outbox, settings.smtp.sender, now, postscript)
     found: dict[Channel, Courier] = dict.fromkeys(Channel, folder)
     if settings.smtp.host:
-        found[Channel.MAIL] = SmtpCourier(settings.smtp, now, _signer(settings.smtp))
+        found[Channel.MAIL] = SmtpCourier(settings.smtp, now, _signer(settings.smtp), postscript)
     if settings.webhook.secrets_dir is not None:
         found[Channel.WEBHOOK] = WebhookCourier(settings.webhook, now)
     if settings.smpp.host and settings.modem.device is not None:

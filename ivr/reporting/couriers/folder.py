@@ -16,8 +16,9 @@ from ivr.errors import DeliveryError
 from ivr.facts.reports import Channel, DeliveryState, Report
 from ivr.locale import fill
 from ivr.ports import Commit
-from ivr.reporting.couriers.message import build_message
+from ivr.reporting.couriers.message import NO_LINKS, build_message
 from ivr.reporting.gsm import segments
+from ivr.reporting.postscript import Postscript
 from ivr.reporting.sms_link import qr_svg, sms_uri
 
 
@@ -32,10 +33,17 @@ class FolderCourier:
     is_repeatable = True
     settles_as = DeliveryState.READY
 
-    def __init__(self, folder: Path, sender: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sender: str,
+        now: Callable[[], datetime],
+        postscript: Postscript = NO_LINKS,
+    ) -> None:
         self._folder = folder
         self._sender = sender
         self._now = now
+        self._postscript = postscript
 
     async def deliver(self, report: Report, case_path: Path, commit: Commit) -> str:
         """Lay the report out; returns the path of its main file.
@@ -59,7 +67,7 @@ class FolderCourier:
     def _contents(self, report: Report, case_path: Path) -> dict[str, bytes]:
         """Suffix → content; the last one is the main file."""
         if report.channel is Channel.MAIL:
-            message = build_message(report, case_path, self._sender, self._now())
+            message = build_message(report, case_path, self._sender, self._now(), self._postscript)
             return {".eml": message.as_bytes()}
         if report.channel is Channel.WEBHOOK:
             return {".json": report.body.encode()}

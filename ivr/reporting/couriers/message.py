@@ -2,17 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from ivr.errors import DeliveryError
 from ivr.facts.reports import Attachment, Report
+from ivr.reporting.postscript import Postscript
 
+NO_LINKS = Postscript()
 _MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9!#$&^_.+-]*)/([a-z0-9][a-z0-9!#$&^_.+-]*)")
 
 
@@ -45,18 +49,26 @@ def message_id(report: Report, sender: str) -> str:
     return f"<{report.report_id[:40]}@{sender.rpartition('@')[2] or 'localhost'}>"
 
 
-def build_message(report: Report, case_path: Path, sender: str, moment: datetime) -> EmailMessage:
+def build_message(
+    report: Report,
+    case_path: Path,
+    sender: str,
+    moment: datetime,
+    postscript: Postscript = NO_LINKS,
+) -> EmailMessage:
     """The whole message; reads every attachment (blocking: call it in a thread).
 
     Args:
         case_path: the sealed case folder.
         sender: From address.
-        moment: for the Date header.
+        moment: for the Date header, and the beginning of links.
+        postscript: says where files are that the mail does not carry.
 
     Raises:
         DeliveryError: an attachment is missing or is not what was sealed; never retried.
     """
-    files = [(each, read_attachment(case_path, each)) for each in report.attachments]
+    attached = [each for each in report.attachments if not each.is_linked]
+    files = [(each, read_attachment(case_path, each)) for each in attached]
     message = EmailMessage(policy=_POLICY)
     try:
         message["From"] = sender
@@ -74,8 +86,9 @@ def build_message(report: Report, case_path: Path, sender: str, moment: datetime
     message["X-IVR-Report-Id"] = report.report_id
     message["X-IVR-Case-Id"] = report.case_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices back to us
-    message.set_content(report.body, cte="quoted-printable")
-    names = _file_names(report.attachments)
+    text = report.body + postscript.text(report, moment)
+    message.set_content(text, cte="quoted-printable")
+    names = _file_names(attached)
     for (attachment, data), name in zip(files, names, strict=True):
         found = _MEDIA_TYPE.fullmatch(attachment.media_type)
         kind, subtype = found.groups() if found else ("application", "octet-stream")
@@ -84,7 +97,18 @@ def build_message(report: Report, case_path: Path, sender: str, moment: datetime
 
 
 def read_attachment(case_path: Path, attachment: Attachment) -> bytes:
-    """The file's bytes, if they are those that were sealed.
+    """The file's bytes, if they are those that were sealed; raises like `opened`."""
+    with opened(case_path, attachment) as file:
+        return file.read()
+
+
+@contextmanager
+def opened(case_path: Path, attachment: Attachment) -> Iterator[BinaryIO]:
+    """A file of a case on its way out, at its beginning: the one place where any is opened for
+    sending. What is read is what was checked, for it is read from the same open file.
+
+    Args:
+        case_path: the readable case folder.
 
     Raises:
         DeliveryError: missing, outside the case folder, or changed since the seal.
@@ -93,12 +117,14 @@ def read_attachment(case_path: Path, attachment: Attachment) -> bytes:
     if inside.is_absolute() or ".." in inside.parts:
         raise _unusable(attachment, "it lies outside the case folder")
     try:
-        data = (case_path / inside).read_bytes()
+        file = (case_path / inside).open("rb")
     except OSError as problem:
         raise _unusable(attachment, problem.strerror or str(problem)) from problem
-    if hashlib.sha256(data).hexdigest() != attachment.sha256:
-        raise _unusable(attachment, "its SHA-256 is not the sealed one")
-    return data
+    with file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != attachment.sha256:
+            raise _unusable(attachment, "its SHA-256 is not the sealed one")
+        file.seek(0)
+        yield file
 
 
 def _unusable(attachment: Attachment, why: str) -> DeliveryError:

@@ -20,8 +20,9 @@ import aiosmtplib
 from ivr.errors import DeliveryError, SettingsError
 from ivr.facts.reports import DeliveryState, Report
 from ivr.ports import Commit
-from ivr.reporting.couriers.message import build_message
+from ivr.reporting.couriers.message import NO_LINKS, build_message
 from ivr.reporting.couriers.tls import client_context
+from ivr.reporting.postscript import Postscript
 from ivr.settings import SmtpSettings
 
 UNUSABLE: Final = "Mail cannot be sent with these settings."
@@ -47,13 +48,18 @@ class SmtpCourier:
     settles_as = DeliveryState.SENT
 
     def __init__(
-        self, settings: SmtpSettings, now: Callable[[], datetime], signer: Signer | None = None
+        self,
+        settings: SmtpSettings,
+        now: Callable[[], datetime],
+        signer: Signer | None = None,
+        postscript: Postscript = NO_LINKS,
     ) -> None:
         """
         Args:
             settings: ``host`` must be set.
             now: for the Date header.
             signer: signs each message; None: it goes as it is.
+            postscript: says where files are that a mail does not carry.
 
         Raises:
             SettingsError: no host, an unencrypted one elsewhere, or certificates that cannot
@@ -69,6 +75,7 @@ class SmtpCourier:
         self._settings = settings
         self._now = now
         self._signer = signer
+        self._postscript = postscript
         is_plain = settings.security == "none"
         self._tls = None if is_plain else client_context(settings.ca_file, "smtp.ca_file", UNUSABLE)
 
@@ -78,8 +85,10 @@ class SmtpCourier:
         Raises:
             DeliveryError: see the module's docstring.
         """
-        sender = self._settings.sender
-        message = await asyncio.to_thread(build_message, report, case_path, sender, self._now())
+        sender, moment = self._settings.sender, self._now()
+        message = await asyncio.to_thread(
+            build_message, report, case_path, sender, moment, self._postscript
+        )
         content = await asyncio.to_thread(self._content, message)
         is_committed = False
 

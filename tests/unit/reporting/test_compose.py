@@ -173,9 +173,10 @@ def test_without_a_whole_call_file_every_sound_file_is_attached(facts):
     assert [a.path for a in mail.attachments][:2] == ["derived/caller.wav", "original/upload.mp3"]
 
 
-def test_a_recording_too_large_for_mail_is_listed_instead(facts):
+def test_a_recording_too_large_for_mail_is_linked_instead(facts):
     mail = filed(facts(), settings=ReportingSettings(attachments_max_mb=1.0)).reports[1]
-    assert "derived/call.wav" not in [a.path for a in mail.attachments]
+    (linked,) = (each for each in mail.attachments if each.is_linked)
+    assert (linked.path, linked.size) == ("derived/call.wav", 1_900_000)
     assert "derived/call.wav  1900000 byte (quá lớn, không đính kèm" in mail.body
 
 
