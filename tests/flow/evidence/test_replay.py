@@ -59,7 +59,11 @@ def settings_file(folder: Path, data: Path, rulebook: Path | None = None) -> Pat
 
 async def seal_a_call(house: House, case_id: str, heard: Heard = NOBODY_LIVE) -> None:
     folder = CaseFolder.create(
-        house.vault, call(case_id), raw_invite=INVITE, site="test", clock=house.clock
+        house.vault,
+        call(case_id),
+        raw_invite=INVITE,
+        site=house.settings.evidence.site,
+        clock=house.clock,
     )
     sound, rate_hz = soundfile.read(PROJECT_ROOT / "ivr/demo/audio/scam-vi.flac", dtype="int16")
     spoken = on_time(packets(sound[: SECONDS * rate_hz]))
