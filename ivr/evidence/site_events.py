@@ -79,14 +79,14 @@ def has_happened(root: Path, event: Record, key_of: SignedBy) -> bool:
         case = root / CASES / str(event.get("case_id", ""))
         match event["event"]:
             case events.SEALED:
-                return sha256_hex(_signed_manifest(case, key_of)) == event["seal_sha256"]
+                return bool(sha256_hex(_signed_manifest(case, key_of)) == event["seal_sha256"])
             case events.CUSTODY:  # the signed head is written before the line it signs
                 line = json.loads(_signed_custody(case, key_of))
                 return bool(line["chain"] == event["custody_chain"])
             case events.PURGED:
                 stone = tombstone_path(root, str(event["case_id"]))
                 read_tombstone(stone, key_of)
-                return sha256_hex(stone.read_bytes()) == event["tombstone_sha256"]
+                return bool(sha256_hex(stone.read_bytes()) == event["tombstone_sha256"])
             case events.KEY_ENDORSED | events.KEY_REVOKED:  # the keyring checks itself when read
                 lines = (root / KEYRING).read_bytes().splitlines()
                 return event["keyring_sha256"] in map(sha256_hex, lines)
