@@ -198,12 +198,16 @@ ACTS = frozenset(
         banter""",
     )
 )
-SECOND_TEST = FOLDER / "test-2.jsonl"
+FURTHER_TESTS = (FOLDER / "test-2.jsonl", FOLDER / "test-3.jsonl")
 TRAINING = sorted((FOLDER / "training").glob("*.jsonl"))
 
 
 def _taught(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _said(path: Path) -> list[str]:
+    return [turn["text"] for dialogue in _taught(path) for turn in dialogue["turns"]]
 
 
 def test_there_are_several_authors_to_learn_from() -> None:
@@ -235,8 +239,7 @@ def test_a_training_file_keeps_the_form_and_is_large(path: Path) -> None:
 def test_a_training_file_shares_no_wording_with_the_test_part(
     path: Path, parts: dict[str, list[Dialogue]]
 ) -> None:
-    spoken = [turn["text"] for dialogue in _taught(path) for turn in dialogue["turns"]]
-    second = [turn["text"] for dialogue in _taught(SECOND_TEST) for turn in dialogue["turns"]]
-    for sealed in (_runs(parts["test"], 8), _runs_of(second, 8)):
+    spoken = _said(path)
+    for sealed in (_runs(parts["test"], 8), *(_runs_of(_said(one), 8) for one in FURTHER_TESTS)):
         assert _runs_of(spoken, 8).isdisjoint(sealed)
     assert len(_runs_of(spoken, 6) & _runs(parts["test"], 6)) <= 20
