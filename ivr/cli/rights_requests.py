@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
-from rich.table import Table
 
 from ivr.cli import context
 from ivr.cli.holding import who
-from ivr.cli.output import JSON_OPTION, console, print_json, run
+from ivr.cli.output import JSON_OPTION, print_json, run
 from ivr.cli.papers import (
     ENGLISH,
     OUT,
@@ -23,7 +22,7 @@ from ivr.cli.papers import (
     said,
     write,
 )
-from ivr.cli.rights_shown import request_shape, show_request
+from ivr.cli.rights_shown import print_requests, request_shape, show_request
 from ivr.clock import SystemClock
 from ivr.errors import UsageError
 from ivr.facts.rights import RequestKind, RequestState, Step, SubjectRequest
@@ -89,7 +88,6 @@ def list_requests(
 ) -> None:
     """Open requests with their terms, oldest first; with --json one object a line."""
     from ivr.casework.duties import read_law
-    from ivr.rights.deadlines import last_day
 
     settings, now = context.of(ctx).settings, SystemClock().now()
     law = read_law(settings)
@@ -100,18 +98,7 @@ def list_requests(
         for request in found:
             print_json(request_shape(request, law, now))
         return
-    table = Table(box=None)
-    for heading in ("request", "kind", "state", "acknowledge by", "answer by", ""):
-        table.add_column(heading, no_wrap=True)
-    for request in found:
-        terms = law.terms(request)
-        is_open = request.state is RequestState.OPEN
-        heard = "done" if request.acknowledged_at else str(last_day(terms.acknowledge_by))
-        late = "OVERDUE" if terms.is_overdue(request, now) else ""
-        by = str(last_day(terms.answer_by)) if is_open else ""
-        row = (request.reference, request.kind, request.state, heard if is_open else "", by, late)
-        table.add_row(*row)
-    console.print(table) if found else console.print("No requests.")
+    print_requests(found, law, now)
 
 
 @app.command()
@@ -134,6 +121,7 @@ def show(
     request, steps, cases = _look(settings, reference, language)
     if data is not None:
         _hand_over(settings, request, cases, data, language, who(actor))
+        request, steps, cases = _look(settings, reference, language)
     show_request(settings, request, as_json, steps, cases)
 
 

@@ -5,9 +5,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rich.table import Table
+
 from ivr.cli.output import console, print_json
 from ivr.clock import SystemClock, to_iso
-from ivr.facts.rights import Step, SubjectRequest
+from ivr.facts.rights import RequestState, Step, SubjectRequest
 from ivr.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,3 +75,23 @@ def show_request(
         kept = ", ".join(case.reasons) or "may go"
         line = f"  {case.case_id} {case.role} {case.label}: {kept}; until {case.kept_until}"
         console.print(line, markup=False)
+
+
+def print_requests(found: Sequence[SubjectRequest], law: "Law", now: datetime) -> None:
+    """One row a request, with the days its terms end on."""
+    from ivr.rights.deadlines import last_day
+
+    if not found:
+        console.print("No requests.")
+        return
+    table = Table(box=None)
+    for heading in ("request", "kind", "state", "acknowledge by", "answer by", ""):
+        table.add_column(heading, no_wrap=True)
+    for request in found:
+        terms, is_open = law.terms(request), request.state is RequestState.OPEN
+        heard = "done" if request.acknowledged_at else str(last_day(terms.acknowledge_by))
+        late = "OVERDUE" if terms.is_overdue(request, now) else ""
+        by = str(last_day(terms.answer_by)) if is_open else ""
+        row = (request.reference, request.kind, request.state, heard if is_open else "", by, late)
+        table.add_row(*row)
+    console.print(table)
