@@ -1,6 +1,5 @@
 """``ivr reports receipt``: what the citizen is told, with the message that they can send."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -9,8 +8,9 @@ import typer
 
 from ivr.cli import context
 from ivr.cli.holding import note
+from ivr.cli.outbox_files import lay_out
 from ivr.cli.output import JSON_OPTION, console, print_json, run
-from ivr.errors import EnvironmentProblem
+from ivr.facts.reports import CaseFacts
 from ivr.reporting.receipt_page import Receipt, message_to_send
 from ivr.reporting.sms_link import sms_uri
 from ivr.settings import Settings, resolve
@@ -54,46 +54,34 @@ def receipt(
 
 async def _receipt(settings: Settings, case_id: str, language: Language) -> tuple[Receipt, Path]:
     from ivr.app import open_ledger
-    from ivr.casefile import read_case
-    from ivr.casework.unlocking import unlocked
-    from ivr.spotting.rulebook import Rulebook
 
     async with await open_ledger(settings) as ledger:
         case = await ledger.case(case_id)
         filed = await ledger.reports(case_id=case.case_id)
         reports = [await ledger.report(delivery.report_id) for delivery in filed]
+    facts = described(settings, Path(case.path))
+    return Receipt(facts, language, filed, message_to_send(reports)), Path(case.path)
+
+
+def described(settings: Settings, path: Path) -> CaseFacts:
+    """What may be said of a case, with the rulebook's words for it."""
+    from ivr.casefile import read_case
+    from ivr.casework.unlocking import unlocked
+    from ivr.spotting.rulebook import Rulebook
+
     rulebook = Rulebook.load(resolve(settings.spotting.rulebook))
-    with unlocked(Path(case.path), settings) as clear:
+    with unlocked(path, settings) as clear:
         sealed = read_case(clear)
-    facts = replace(
+    return replace(
         sealed.facts,
         meanings={c.name: (c.meaning_vi, c.meaning_en) for c in rulebook.concepts},
         pretext_names=rulebook.pretexts,
     )
-    return Receipt(facts, language, filed, message_to_send(reports)), Path(case.path)
 
 
 def _save(found: Receipt, settings: Settings) -> list[Path]:
-    """Both forms, whole or not at all, readable by this user alone; an older receipt of the case
-    is replaced, for it tells how its reports stand."""
+    """An older receipt of the case is replaced, for it tells how its reports stand."""
     from ivr.app import outbox_path
 
-    folder = outbox_path(settings)
     contents = {".txt": found.as_text(with_code=True), ".html": found.as_html()}
-    saved = []
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for suffix, text in contents.items():
-            file = folder / f"receipt-{found.facts.case_id}{suffix}"
-            draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
-            draft.touch(mode=0o600)
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(file)
-            saved.append(file)
-    except OSError as problem:
-        raise EnvironmentProblem(
-            f"The receipt cannot be written into {folder}.",
-            why=problem.strerror or str(problem),
-            remedy="Free disk space or give this user write permission there.",
-        ) from problem
-    return saved
+    return lay_out(outbox_path(settings), f"receipt-{found.facts.case_id}", contents)

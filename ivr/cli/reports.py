@@ -10,6 +10,7 @@ from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, run
 from ivr.cli.receipt import receipt
 from ivr.cli.report_sms import sms
+from ivr.cli.sheet import sheet
 from ivr.clock import to_iso
 from ivr.facts.replies import KeptReply, is_message
 from ivr.facts.reports import Delivery, DeliveryState, Report
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(receipt)
 app.command()(sms)
+app.command()(sheet)
 SHOWN_LETTERS = 400
 DEAD = frozenset({DeliveryState.FAILED, DeliveryState.UNCERTAIN})
 """What no courier touches again by itself; the alarm reports_stuck counts the same."""
@@ -81,7 +83,8 @@ def preview(ctx: typer.Context, report_id: str = ID, as_json: bool = JSON_OPTION
                 **shapes.delivery(delivery),
                 "subject": report.subject,
                 "body": report.body,
-                "attachments": [attached.path for attached in report.attachments],
+                "attachments": [each.path for each in report.attachments if not each.is_linked],
+                "linked": [each.path for each in report.attachments if each.is_linked],
                 "history": history,
             }
         )
@@ -90,8 +93,9 @@ def preview(ctx: typer.Context, report_id: str = ID, as_json: bool = JSON_OPTION
     if report.subject:
         console.print(report.subject, markup=False)
     console.print(f"\n{report.body}\n", markup=False)
-    for attached in report.attachments:
-        console.print(f"  attached: {attached.path}", markup=False)
+    for each in report.attachments:
+        how = "too large to attach" if each.is_linked else "attached"
+        console.print(f"  {how}: {each.path}", markup=False)
     for line in history:
         console.print(f"  {line}", markup=False)
 
