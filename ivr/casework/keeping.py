@@ -59,7 +59,8 @@ class Keeper:
         return await self.purger.finish()
 
     async def sweep(self) -> tuple[Purged, ...]:
-        """One round: deletions that were begun, what is due, old requests, then encryption.
+        """One round: deletions that were begun, what is due, old requests and messages, then
+        encryption.
 
         Raises:
             EvidenceError, StorageError: a disk refused.
@@ -67,6 +68,7 @@ class Keeper:
         begun = await self.purger.finish()
         due = await retention.run(self.settings, self.ledger, self.purger, self.clock)
         await self._forget_requests()
+        await self._forget_messages()
         await self.lock()
         return (*begun, *due)
 
@@ -75,6 +77,12 @@ class Keeper:
         days = self.settings.rights.erase_after_days
         before = self.clock.now() - timedelta(days=days)
         await self.ledger.requests_of_people.erase_closed(before)
+
+    async def _forget_messages(self) -> None:
+        """Junk messages that somebody reported, after the days of a call that advertises."""
+        days = self.settings.retention.spam_days
+        if days:
+            await self.ledger.messages.erase_messages(self.clock.now() - timedelta(days=days))
 
     async def lock(self) -> tuple[str, ...]:
         """Encrypt every case whose reports are settled and whose time-stamp has come, if the

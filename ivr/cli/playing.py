@@ -72,7 +72,7 @@ def cut(recording: Path, part: Path, start_s: float, end_s: float | None) -> tup
     Raises:
         UsageError: the span is empty, or begins behind the end.
     """
-    with wave.open(str(recording), "rb") as source, wave.open(str(part), "wb") as target:
+    with wave.open(str(recording), "rb") as source:
         rate, length = source.getframerate(), source.getnframes()
         first = min(int(start_s * rate), length)
         last = length if end_s is None else min(int(end_s * rate), length)
@@ -82,10 +82,11 @@ def cut(recording: Path, part: Path, start_s: float, end_s: float | None) -> tup
                 why=f"the recording is {length / rate:.2f} s long",
                 remedy="Give --at before --until, both within it.",
             )
-        target.setparams(source.getparams())
         source.setpos(first)
-        while frames := source.readframes(min(last - source.tell(), _FRAMES)):
-            target.writeframes(frames)
+        with wave.open(str(part), "wb") as target:
+            target.setparams(source.getparams())
+            while frames := source.readframes(min(last - source.tell(), _FRAMES)):
+                target.writeframes(frames)
     return round(first / rate, 2), round(last / rate, 2)
 
 

@@ -137,8 +137,8 @@ class _Judge:
 
 
 def recover(ctx: typer.Context, as_json: bool = JSON_OPTION) -> None:
-    """Seal what a killed process left, enter what was sealed but never entered, and ask for the
-    time-stamps that lack.
+    """Seal what a killed process left, enter what was sealed but never entered, finish deletions
+    that were cut off, and ask for the time-stamps that lack.
 
     `ivr serve` does this too. Exit 1 when a case could not be recovered.
     """
@@ -155,7 +155,16 @@ def recover(ctx: typer.Context, as_json: bool = JSON_OPTION) -> None:
 
 async def _recover(settings: Settings) -> "tuple[Recovered, ...]":
     from ivr.app import open_house
-    from ivr.journeys.recovery import recover, stamp_waiting
+    from ivr.casework.keeping import Keeper
+    from ivr.journeys.recovery import Recovered, recover, stamp_waiting
 
     async with open_house(settings) as house:
-        return (*await recover(house), *await stamp_waiting(house))
+        found = await recover(house)
+        cut_off = await Keeper(settings, house.ledger, house.custodian).finish()
+        deleted = [
+            Recovered(each.case_id, "failed", str(each.problem))
+            if each.problem
+            else Recovered(each.case_id, "deleted", "a deletion that was cut off is finished")
+            for each in cut_off
+        ]
+        return (*found, *deleted, *await stamp_waiting(house))

@@ -45,7 +45,16 @@ def test_a_case_deleted_on_record_is_not_missing(purged):
 def test_a_deleted_case_that_came_back(purged):
     site, backup = purged
     shutil.copytree(backup, site.vault / "01GONE")
-    assert "01GONE was deleted and is there" in failed(site)["deletions"]
+    assert failed(site)["deletions"] == "01GONE was deleted, and is there again"
+
+
+def test_a_deletion_that_a_crash_cut_off_is_named_and_no_crime(purged):
+    site, backup = purged
+    shutil.copytree(backup, site.vault / "01GONE")
+    (site.root / "tombstones" / ".01GONE.purging").touch()
+    assert failed(site) == {}
+    steps = {step.name: step.detail for step in prove_site(site.root, SiteTrust())}
+    assert steps["deletions"].endswith("still at work on 01GONE")
 
 
 def test_a_tombstone_taken_away_or_changed(purged):
