@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ivr.casework.places import Places
-from ivr.casework.purging import ORDER_SUFFIX
 from ivr.checks import Check, Level
 from ivr.evidence.age_files import pyrage, read_identities, read_recipients
-from ivr.evidence.layout import TOMBSTONES, case_folders
+from ivr.evidence.layout import ORDER_SUFFIX, TOMBSTONES, case_folders
 from ivr.evidence.locked import is_locked
 from ivr.facts.judgement import Label
 from ivr.settings import EncryptionSettings, Settings

@@ -32,14 +32,13 @@ from ivr.evidence.custody import (
 )
 from ivr.evidence.durable import sync_folder, try_lock, unlock, write_atomic
 from ivr.evidence.holds import standing, today
-from ivr.evidence.layout import TOMBSTONES, seal_digest
+from ivr.evidence.layout import ORDER_SUFFIX, TOMBSTONES, seal_digest
 from ivr.evidence.tombstone import Tombstone, tombstone_path, write_tombstone
 from ivr.facts.reports import Delivery
 from ivr.storage.ledger import Ledger
 from ivr.telemetry import logger
 
 BY_HAND = "by hand"
-ORDER_SUFFIX = ".purging"
 _WAIT_S = 30.0
 _log = logger(__name__)
 

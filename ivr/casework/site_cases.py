@@ -14,6 +14,7 @@ from ivr.evidence.layout import (
     CASES,
     CUSTODY,
     CUSTODY_HEAD,
+    ORDER_SUFFIX,
     TOMBSTONES,
     case_folders,
     is_sealed,
@@ -86,6 +87,11 @@ class CaseDesk:
             if name.removesuffix(".jws.json") not in purged
         ]
 
+    def is_being_deleted(self, case_id: str) -> bool:
+        """Now, or since a crash; `ivr recover` finishes it."""
+        order = self._state.root / TOMBSTONES / f".{case_id}{ORDER_SUFFIX}"
+        return order.exists()
+
     def _due(self) -> list[str]:
         told = self._state.told
         return [case_id for case_id in told.sealed if case_id not in told.purged]
@@ -132,8 +138,8 @@ class CaseDesk:
 
     def _deletion_fault(self, case_id: str) -> str:
         event, path = self._state.told.purged[case_id], tombstone_path(self._state.root, case_id)
-        if (self._vault / case_id).exists():
-            return "was deleted and is there: `ivr retention run` deletes it, if nobody put it back"
+        if (self._vault / case_id).exists() and not self.is_being_deleted(case_id):
+            return "was deleted, and is there again"
         try:
             stone = read_tombstone(path, lambda kid: self._keys.key_of(kid, int(event["n"])))
             content = path.read_bytes()

@@ -163,7 +163,10 @@ class _SiteProof:
         faults = self._cases.deletion_faults()
         if faults:
             raise Odd(_some(faults))
-        return f"{len(self._state.told.purged)} cases deleted, each with its tombstone"
+        purged = self._state.told.purged
+        now = [case_id for case_id in purged if self._cases.is_being_deleted(case_id)]
+        at_work = f"; still at work on {_some(now)}" if now else ""
+        return f"{len(purged)} cases deleted, each with its tombstone{at_work}"
 
     def half_done(self) -> str:
         if self._state.pending is not None:

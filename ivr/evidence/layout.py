@@ -51,6 +51,8 @@ SITE_FRONTIER = "site-log.frontier.json"
 SITE_PENDING = "site-log.pending.json"
 HEADS = "heads"
 TOMBSTONES = "tombstones"
+ORDER_SUFFIX = ".purging"
+"""In tombstones/, ``.<case_id>.purging``: that the case is being deleted."""
 KEYRING = "keys/keyring.jsonl"
 
 CASE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
