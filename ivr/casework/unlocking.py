@@ -8,7 +8,7 @@ start (`clean_work`).
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ivr.casework.locking import copy_clear, drop_clear_and_unlock, settle, tidy
@@ -18,8 +18,11 @@ from ivr.evidence.age_files import open_into, pyrage, read_identities, unlock_fi
 from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.custody import Custodian, CustodyAction, append_custody
 from ivr.evidence.durable import try_lock, unlock, waiting_lock
+from ivr.evidence.heads import keys_of
+from ivr.evidence.keyring import Keyring
 from ivr.evidence.layout import CASES, CUSTODY, CUSTODY_HEAD, KEYRING, MANIFEST
 from ivr.evidence.locked import CASE_AGE, changing, is_locked, read_locked, reading
+from ivr.evidence.log_proofs import INCLUSION, inclusion
 from ivr.settings import Settings
 
 _PREFIX = "open-"
@@ -49,6 +52,7 @@ def unlocked(path: Path, settings: Settings) -> Iterator[Path]:
                 _open(path, case, settings)
                 copy_clear(path, case)
                 _copy_keyring(places.root, work)
+                _lay_proof_beside(case, places.root)
             except OSError as problem:
                 raise _no_room(path, places.work, problem) from problem
             yield case
@@ -197,6 +201,16 @@ def _copy_keyring(root: Path, work: Path) -> None:
     if (root / KEYRING).exists():
         (work / KEYRING).parent.mkdir(mode=0o700)
         shutil.copyfile(root / KEYRING, work / KEYRING)
+
+
+def _lay_proof_beside(case: Path, root: Path) -> None:
+    """Once a key was revoked here, the site's log alone shows what is older: its proof goes to
+    where an export has it. What is wrong with keyring or log is for the verifier to say."""
+    with suppress(EvidenceError):
+        ring = Keyring.of_site(root)
+        if ring is not None and ring.revoked:
+            proof = inclusion(root, case.name, keys_of(ring))
+            (case.parent / INCLUSION).write_bytes(proof)
 
 
 def _closed(path: Path, why: str, remedy: str) -> EnvironmentProblem:
