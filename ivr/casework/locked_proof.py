@@ -24,7 +24,7 @@ from ivr.settings import Settings
 AT_REST: Final = "encryption at rest"
 NOT_DONE: Final = (
     "structure", "manifest", "files", "wire chain", "journal", "origins", "signature",
-    "time-stamp", "recordings match the packets",
+    "time-stamp", "recordings match the packets", "recordings by the second decoder",
 )  # fmt: skip
 """Steps over what only the key of the case opens."""
 

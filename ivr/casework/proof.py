@@ -1,4 +1,5 @@
-"""Proving a case: the independent verifier, plus decoding its sound again from the packets."""
+"""Proving a case: the independent verifier, plus decoding its sound again from the packets, by two
+decoders that share nothing."""
 
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from ivr.casework.vcon_proof import FILES, files_step, opened_vcon
 from ivr.errors import IvrError
 from ivr.evidence.bag_check import bagged_case, check_bag, is_bag
 from ivr.evidence.layout import DERIVED, SITE_LOG, WIRE
+from ivr.evidence.sound_check import check as check_sound
+from ivr.evidence.steps import Broken, answered
 from ivr.evidence.timestamp import Trust, timestamp_step
 from ivr.evidence.verification import verify_here
 from ivr.evidence.verifier import Step
@@ -15,6 +18,7 @@ from ivr.media.recordings import redecode_matches
 from ivr.media.repair import wire_log_at
 
 REDECODE = "recordings match the packets"
+SECOND_DECODER = "recordings by the second decoder"
 
 
 def prove(path: Path, house: House) -> tuple[Step, ...]:
@@ -33,7 +37,8 @@ def prove_files(
 ) -> tuple[Step, ...]:
     """Every step of ``evidence/verifier.py``, then what takes more than it has: whose key it was,
     by keyring and certificate; the time-stamp of the seal; and each recording made again from the
-    wire log and compared sample by sample.
+    wire log and compared sample by sample, by the decoder that made it and by the one that exports
+    carry (``evidence/sound_check.py``).
 
     Args:
         path: a case folder; a court folder (BagIt) around one, or a vCon with one in it: the steps
@@ -62,6 +67,7 @@ def prove_files(
     steps.append(timestamp_step(path, len(steps) + 1, trust or Trust()))
     if (path / WIRE).exists():
         steps.append(_decode_again(path, len(steps) + 1))
+        steps.append(answered(len(steps) + 1, SECOND_DECODER, lambda: _by_second_decoder(path)))
     return tuple(steps)
 
 
@@ -75,3 +81,13 @@ def _decode_again(path: Path, n: int) -> Step:
         said = "; ".join(f"{each.path.name}: {each.why}" for each in mismatches)
         return Step(n, REDECODE, False, said)
     return Step(n, REDECODE, True, f"{len(copies)} recordings, every sample the same")
+
+
+def _by_second_decoder(path: Path) -> str:
+    found = check_sound(path)
+    wrong = "; ".join(said for word, said in found if word == "FAIL")
+    if wrong:
+        raise Broken(wrong)
+    others = "; ".join(f"{word}: {said}" for word, said in found if word != "ok")
+    same = sum(word == "ok" for word, _ in found)
+    return f"{same} recordings, every sample the same" + (f"; {others}" if others else "")

@@ -9,6 +9,7 @@
   data/keyring.jsonl            keys of the site: endorsed, revoked
   data/inclusion.json           that seal and last custody entry are in the log of the site
   data/verifier.py              the verifier, one file
+  data/sound_check.py           decodes the packets again, one file
   data/HUONG-DAN.txt, data/INSTRUCTIONS.txt      how to check it, Vietnamese and English
   data/kiem-tra-thu-cong.sh     the same with sha256sum and openssl alone
   data/…                        papers that the caller adds
@@ -55,7 +56,7 @@ CUSTODY_TABLE = "custody.csv"
 TAG_FILES = (INFO, DECLARATION, PAYLOAD_MANIFEST)
 HANDOUT = Path(__file__).parent / "handout"
 TOOLS = Path(verifier.__file__).parent
-TOOL_NAMES = ("verifier.py",)
+TOOL_NAMES = ("verifier.py", "sound_check.py")
 HANDOUTS = ("HUONG-DAN.txt", "INSTRUCTIONS.txt", "kiem-tra-thu-cong.sh")
 COLUMNS = ("n", "at", "action", "actor", "reason", "facts", "previous", "chain")
 

@@ -16,12 +16,41 @@ fromb64url() {  # pads, then decodes
   printf '%s' "$text" | openssl base64 -d -A
 }
 member() { sed -n 's/.*"'"$2"'":"\([A-Za-z0-9_-]*\)".*/\1/p' "$1"; }
-signed() {  # signed JWS FILE TYPE: the signature in JWS is over FILE, by the key, for that use
+fingerprint() { openssl pkey -pubin -in "$1" -outform DER | sha256sum | cut -c -64; }
+key_of() {  # key_of JWS: the public key that it names, which is that of the seal or a later one
+  kid=$(member "$1" protected | fromb64url | sed 's/.*"kid":"\([0-9a-f]*\)".*/\1/')
+  cp data/site.pub.pem "$work/key.pem"
+  if [ "$kid" != "$(fingerprint data/site.pub.pem)" ]; then
+    echo "   khóa khác, trong data/keyring.jsonl (verifier.py kiểm tra) / another key, of the keyring: $kid"
+    while IFS= read -r line; do
+      printf '%s' "$line" > "$work/line"
+      printf '%b' "$(member "$work/line" payload | fromb64url |
+        sed 's/.*"public_pem":"\([^"]*\)".*/\1/')" > "$work/key.pem"
+      if [ "$kid" = "$(fingerprint "$work/key.pem")" ]; then break; fi
+    done < data/keyring.jsonl
+  fi
+  test "$kid" = "$(fingerprint "$work/key.pem")"
+}
+signed() {  # signed JWS FILE TYPE: the signature in JWS is over FILE, for that use
+  key_of "$1"
+  header=$(member "$1" protected | fromb64url)
+  printf '%s' "$header" | grep -q '"typ":"'"$3"'"'
   printf '%s.%s' "$(member "$1" protected)" "$(b64url < "$2")" > "$work/signed"
   member "$1" signature | fromb64url > "$work/signature"
-  openssl pkeyutl -verify -pubin -inkey data/site.pub.pem -rawin \
-    -in "$work/signed" -sigfile "$work/signature"
-  member "$1" protected | fromb64url | grep -q '"typ":"'"$3"'"'
+  case $header in
+    *'"alg":"Ed25519"'*)
+      openssl pkeyutl -verify -pubin -inkey "$work/key.pem" -rawin \
+        -in "$work/signed" -sigfile "$work/signature" ;;
+    *'"alg":"RS256"'*)
+      openssl dgst -sha256 -verify "$work/key.pem" -signature "$work/signature" "$work/signed" ;;
+    *'"alg":"ES256"'*)  # openssl muốn hai số ở dạng DER / openssl wants the two numbers in DER
+      hex=$(od -An -v -tx1 "$work/signature" | tr -d ' \n')
+      printf 'asn1=SEQUENCE:both\n[both]\nr=INTEGER:0x%s\ns=INTEGER:0x%s\n' \
+        "$(printf '%s' "$hex" | cut -c -64)" "$(printf '%s' "$hex" | cut -c 65-)" > "$work/der.cnf"
+      openssl asn1parse -genconf "$work/der.cnf" -noout -out "$work/der"
+      openssl dgst -sha256 -verify "$work/key.pem" -signature "$work/der" "$work/signed" ;;
+    *) echo "$1: thuật toán lạ / unknown algorithm" >&2; return 1 ;;
+  esac
 }
 
 echo "1. Mọi tệp có đúng mã SHA-256 / every file has the stated SHA-256"
@@ -48,5 +77,5 @@ test -s "$work/sums"
 (cd "$case" && sha256sum --check --strict --quiet "$work/sums")
 
 echo "6. Dấu vân tay của khóa (hỏi bên lập hồ sơ) / fingerprint of the key (ask who made this)"
-openssl pkey -pubin -in data/site.pub.pem -outform DER | sha256sum | cut -c -64
+fingerprint data/site.pub.pem
 echo "KẾT QUẢ: đúng như khi niêm phong. / RESULT: as it was sealed."
