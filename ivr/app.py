@@ -3,40 +3,33 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 from ivr.background import Background
 from ivr.board import Board
+from ivr.casework.unlocking import unlocked
 from ivr.clock import Clock, SystemClock
 from ivr.control import Control
 from ivr.dialogue import menu_words, pin, prompts
 from ivr.dialogue.prompts import Prompt
 from ivr.dialogue.script import Script
-from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError, StorageError
+from ivr.errors import EnvironmentProblem, RecognitionError, RulebookError
 from ivr.evidence import signing
 from ivr.evidence.custody import Custodian
 from ivr.evidence.layout import CASES, SITE_LOG
 from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLog
-from ivr.facts.replies import Reply
-from ivr.facts.reports import CaseFacts, Channel, Report
+from ivr.filing import composer, new_dispatcher
 from ivr.house import House, Mind
 from ivr.journeys.answered import screen_call
 from ivr.journeys.mirroring import decodes, mirror_call
 from ivr.journeys.recovery import recover
-from ivr.ports import Courier
 from ivr.recognition import engines
 from ivr.recognition.client import Recognition
 from ivr.reporting import recipients as recipient_table
-from ivr.reporting.compose import compose
-from ivr.reporting.couriers import chosen
-from ivr.reporting.couriers.replies import Keep
-from ivr.reporting.dispatcher import Dispatcher
-from ivr.reporting.links import LinkMaker, key_file, open_key
-from ivr.reporting.recipients import Recipient
 from ivr.settings import RecognitionSettings, Settings, resolve
 from ivr.siprec.server import RecordingServer
 from ivr.spotting.rulebook import Rulebook
@@ -56,7 +49,6 @@ from ivr.watch.exposition import Exposition, exposed
 from ivr.watch.heartbeat import Heartbeat
 from ivr.watching import Watch
 
-VIETNAM = timezone(timedelta(hours=7))
 SECOND_NICENESS = 7  # behind live recognition at 5, but not so far that a busy machine starves it
 
 
@@ -175,6 +167,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> AsyncIte
             protected=Protected.of(settings.never_reported),
             compose=composer(settings, recipients, clock),
             log=logger("ivr.journeys.answered"),
+            open_case=partial(unlocked, settings=settings),
         )
 
 
@@ -269,61 +262,6 @@ async def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
     return await Ledger.open(address, clock or SystemClock())
 
 
-def new_dispatcher(settings: Settings, ledger: Ledger, clock: Clock) -> Dispatcher:
-    """A dispatcher over the ledger's outbox with this installation's couriers."""
-    keep = ledger.replies.keep
-    return Dispatcher(
-        ledger.outbox,
-        couriers(settings, clock, keep),
-        settings.reporting,
-        clock,
-        listeners=chosen.listeners(settings, clock.now, keep),
-    )
-
-
-async def _unkept(_: Reply) -> None:
-    raise StorageError(
-        "A reply cannot be kept.",
-        why="these couriers were made without a ledger",
-        remedy="This is a mistake in the program; please report it.",
-    )
-
-
-def couriers(settings: Settings, clock: Clock, keep: Keep = _unkept) -> dict[Channel, Courier]:
-    """Each channel's courier; a channel whose courier is not set up is laid out for a person.
-
-    Args:
-        keep: stores what comes back; not needed only to look at them.
-
-    Raises:
-        SettingsError: a courier is set up that cannot be used.
-        EnvironmentProblem: the secret of the links cannot be used.
-    """
-    wanted = settings.links
-    links = LinkMaker(wanted, open_key(key_file(data_root(settings)))) if wanted.is_on else None
-    return chosen.couriers(settings, outbox_path(settings), clock.now, keep, links)
-
-
-class composer:  # noqa: N801 - a function with remembered arguments
-    """Case facts → reports, for this installation's recipients and today's date in Vietnam."""
-
-    def __init__(self, settings: Settings, recipients: Sequence[Recipient], clock: Clock) -> None:
-        self._settings, self._recipients, self._clock = settings, recipients, clock
-        self._log = logger("ivr.reporting")
-
-    def __call__(self, facts: CaseFacts) -> tuple[Report, ...]:
-        today = self._clock.now().astimezone(VIETNAM).date()
-        filing = compose(facts, self._recipients, self._settings.reporting, today)
-        for left_out in filing.not_filed:
-            self._log.warning(
-                "report.not_filed",
-                case_id=facts.case_id,
-                recipient=left_out.recipient_id,
-                why=left_out.why,
-            )
-        return filing.reports
-
-
 def settings_digest(settings: Settings) -> str:
     """SHA-256 of the settings as sorted JSON, named in every manifest."""
     values = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
@@ -399,6 +337,7 @@ async def serve(
     """
     background = Background(house)
     await recover(house)
+    await background.keeper.finish()
     house.capacity.is_starting = False
     on_ready()
     async with background.running(), asyncio.TaskGroup() as calls:

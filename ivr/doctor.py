@@ -12,10 +12,8 @@ from urllib.parse import urlsplit
 
 from ivr import keeping_checks, key_checks, rights_checks
 from ivr.app import (
-    VIETNAM,
     check_codes,
     check_words,
-    couriers,
     data_root,
     load_voices,
     open_ledger,
@@ -31,8 +29,10 @@ from ivr.evidence.layout import open_cases
 from ivr.evidence.stamping import unstamped
 from ivr.evidence.timestamp import Trust
 from ivr.facts.reports import DeliveryState
+from ivr.filing import couriers
 from ivr.recognition import engines, viet_asr_engine
 from ivr.reporting import recipients
+from ivr.reporting.case_words import VIETNAM
 from ivr.reporting.couriers.readiness import obstacles
 from ivr.settings import Settings, resolve
 from ivr.spotting.rulebook import Rulebook

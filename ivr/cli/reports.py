@@ -181,8 +181,9 @@ async def _preview(settings: Settings, report_id: str) -> tuple[Report, Delivery
 
 
 async def _send(settings: Settings) -> list[Delivery]:
-    from ivr.app import new_dispatcher, open_ledger
+    from ivr.app import open_ledger
     from ivr.clock import SystemClock
+    from ivr.filing import new_dispatcher
 
     async with await open_ledger(settings) as ledger:
         dispatcher = new_dispatcher(settings, ledger, SystemClock())
