@@ -12,6 +12,7 @@ from ivr.evidence.custody import Custodian, CustodyAction, append_custody, read_
 from ivr.evidence.holds import standing, today
 from ivr.facts.cases import CaseSummary
 from ivr.facts.judgement import Label
+from ivr.facts.replies import is_message
 from ivr.facts.reports import Delivery, DeliveryState
 from ivr.facts.rights import RequestKind, RequestState, SubjectRequest
 from ivr.locale import Language
@@ -27,8 +28,8 @@ SUSPECT = frozenset({Label.SCAM.value, Label.SUSPICIOUS.value})
 async def cases_of(
     request: SubjectRequest, ledger: Ledger, settings: Settings, clock: Clock, language: Language
 ) -> tuple[HeldCase, ...]:
-    """What is kept of the number of a request, newest first; nothing for one whose number was
-    erased.
+    """What is kept of the number of a request: cases, then reported messages, newest first;
+    nothing for a request whose number was erased.
 
     Raises:
         StorageError: the ledger cannot be read.
@@ -42,7 +43,37 @@ async def cases_of(
         found.append(
             await asyncio.to_thread(_held, case, request.number, reports, settings, clock, language)
         )
+    for message_id, keyword, received_at in await ledger.requests_of_people.messages_of(
+        request.number
+    ):
+        reports = await ledger.reports(case_id=message_id)
+        found.append(_message(message_id, keyword, received_at, reports, language))
     return tuple(found)
+
+
+def _message(
+    message_id: str,
+    keyword: str,
+    received_at: datetime,
+    reports: Sequence[Delivery],
+    language: Language,
+) -> HeldCase:
+    """A reported message: kept for its report, whatever became of that."""
+    return HeldCase(
+        case_id=message_id,
+        opened_at=received_at,
+        role="sender",
+        mode="message",
+        duration_s=0.0,
+        label=keyword,
+        kept_until=text(language, "kept_reported"),
+        shared=tuple(map(_shared, reports)),
+        reasons=(KeepReason.REPORTED,),
+    )
+
+
+def _shared(report: Delivery) -> str:
+    return f"{report.recipient_id} ({report.channel}): {report.state}"
 
 
 def _held(
@@ -70,7 +101,7 @@ def _held(
         duration_s=case.duration_s,
         label=case.label,
         kept_until=_kept_until(case, sealed_at, settings, language, is_held=is_held),
-        shared=tuple(f"{each.recipient_id} ({each.channel}): {each.state}" for each in shared),
+        shared=tuple(map(_shared, shared)),
         reasons=tuple(reason for reason, is_so in reasons if is_so),
     )
 
@@ -130,6 +161,8 @@ def tell_custody(
     is_copy = request.kind is RequestKind.COPY
     action = CustodyAction.EXPORTED if is_copy else CustodyAction.VIEWED
     for case in cases:
+        if is_message(case.case_id):  # no case: it has no custody
+            continue
         append_custody(
             custodian.site_log.vault / case.case_id,
             action,

@@ -22,9 +22,8 @@ from ivr.cli.papers import (
     said,
     write,
 )
-from ivr.cli.rights_shown import print_requests, request_shape, show_request
+from ivr.cli.rights_shown import e164, print_requests, request_shape, show_request
 from ivr.clock import SystemClock
-from ivr.errors import UsageError
 from ivr.facts.rights import RequestKind, RequestState, Step, SubjectRequest
 from ivr.settings import Settings
 
@@ -69,7 +68,7 @@ def add(
         kind=kind,
         state=RequestState.OPEN,
         received_at=moment(received) if received else now,
-        number=_e164(number),
+        number=e164(number),
         name=name.strip(),
         contact=said(contact),
         identity=identity.strip(),
@@ -204,19 +203,6 @@ def answer(
     office, terms = _office(settings, found, language)
     kept = [case for case in cases if case.reasons]
     _letter(settings, found, answering(found, terms, kept, office), out, language, as_json)
-
-
-def _e164(number: str) -> str:
-    from ivr.telephony.numbers import normalise
-
-    found = normalise(number).e164
-    if found is None:
-        raise UsageError(
-            f"{number!r} is no telephone number.",
-            why="it cannot be brought into the form of cases, +84…",
-            remedy="Write it as it is dialled: 0912345678, or +84912345678.",
-        )
-    return found
 
 
 def _with(settings: Settings, work: "Callable[[Ledger], Awaitable[T]]") -> T:

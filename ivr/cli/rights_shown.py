@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ivr.cli.output import console, print_json
 from ivr.clock import SystemClock, to_iso
+from ivr.errors import UsageError
 from ivr.facts.rights import RequestState, Step, SubjectRequest
 from ivr.settings import Settings
 
@@ -95,3 +96,17 @@ def print_requests(found: Sequence[SubjectRequest], law: "Law", now: datetime) -
         row = (request.reference, request.kind, request.state, heard if is_open else "", by, late)
         table.add_row(*row)
     console.print(table)
+
+
+def e164(number: str) -> str:
+    """The number as cases have it; raises UsageError for what is none."""
+    from ivr.telephony.numbers import normalise
+
+    found = normalise(number).e164
+    if found is None:
+        raise UsageError(
+            f"{number!r} is no telephone number.",
+            why="it cannot be brought into the form of cases, +84…",
+            remedy="Write it as it is dialled: 0912345678, or +84912345678.",
+        )
+    return found

@@ -18,7 +18,7 @@ def value_of(settings: Settings, name: str) -> Any:
 
 def shown(value: Any) -> str:
     """A value for people: tables are counted, a file is named by its path."""
-    if value is None or value == "":
+    if value in (None, "", ()):
         return "–"
     if isinstance(value, bool):
         return str(value).lower()

@@ -57,6 +57,9 @@ def _reports(claims: Claims, word: Words) -> list[tuple[str, ...]]:
     if settings.webhook.secrets_dir is not None:
         said = claims.say("webhook.secrets_dir")
         rows.append((word["flow_webhook"], here, there, word["data_report"], said))
+    if settings.links.is_on:
+        said = claims.say("links.port", "links.base_url", "links.days")
+        rows.append((word["flow_links"], here, there, word["data_all"], said))
     said = claims.say("reporting.recipients", "reporting.outbox_dir")
     rows.append((word["flow_outbox"], here, word["at_person"], word["data_report"], said))
     return rows

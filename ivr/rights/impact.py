@@ -144,6 +144,7 @@ def _categories(word: Mapping[str, str]) -> Rows:
         ("numbers", "both", "basic"),
         ("verdict", "both", "maybe"),
         ("subscriber", "subscriber", "basic"),
+        ("messages", "sender", "maybe"),
         ("requests", "requester", "basic"),
     )
     return tuple((word[f"cat_{a}"], word[f"whose_{b}"], word[f"group_{c}"]) for a, b, c in kinds)
@@ -168,6 +169,10 @@ def _retention(claims: Claims, word: Mapping[str, str], language: Language) -> R
         term = word["retention_days"].format(days=f"{days:g}") if days else word["retention_person"]
         what = word["retention_label"].format(label=words(language)["label"][label])
         rows.append((what, term, said))
+    spam_days = claims.settings.retention.spam_days
+    term = word["retention_days"].format(days=f"{spam_days:g}")
+    term = term if spam_days else word["retention_person"]
+    rows.append((word["retention_messages"], term, claims.say("retention.spam_days")))
     days_kept = claims.settings.rights.erase_after_days
     term = word["retention_days"].format(days=days_kept)
     rows.append((word["retention_requests"], term, claims.say("rights.erase_after_days")))

@@ -25,10 +25,10 @@ class KeepReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeldCase:
-    """What is kept of one call of a person.
+    """What is kept of one call of a person, or of a message of theirs that was reported.
 
     Args:
-        role: ``caller`` or ``called``.
+        role: ``caller``, ``called``; of a message ``sender``.
         kept_until: for people, in the language of the list.
         shared: who was given something of it, and how far that is.
         reasons: why it is not deleted; none: it can be.
@@ -147,8 +147,8 @@ def _list_row(case: HeldCase, office: Office) -> tuple[str, ...]:
         case.case_id,
         office.moment(case.opened_at),
         office.t(f"role_{case.role}"),
-        known["mode"].get(case.mode, case.mode),
-        f"{case.duration_s:.0f} s",
+        known["mode"].get(case.mode) or office.t("mode_message"),
+        f"{case.duration_s:.0f} s" if case.duration_s else "–",
         known["label"].get(case.label, case.label),
         case.kept_until,
         "; ".join(case.shared) or office.t("none"),

@@ -17,7 +17,7 @@ from ivr.facts.rights import RequestKind, RequestState, Step, SubjectRequest
 from ivr.storage.engine import Database
 from ivr.storage.rights_tables import request_steps, subject_requests
 from ivr.storage.rows import to_summary
-from ivr.storage.schema import UtcMoment, cases
+from ivr.storage.schema import UtcMoment, cases, messages
 
 VIETNAM = timezone(timedelta(hours=7))
 _ERASED = {"number": "", "name": "", "contact": "", "identity": "", "details": "", "answer": ""}
@@ -141,6 +141,7 @@ class RequestDesk:
                     .values(**_ERASED, erased_at=now)
                 )
                 await self._step(connection, reference, "erased", "ivr", "")
+        await self._database.scrub()
         return len(references)
 
     async def cases_of(self, number: str) -> list[CaseSummary]:
@@ -152,6 +153,17 @@ class RequestDesk:
         )
         async with self._database.reading("look for a person's cases") as connection:
             return [to_summary(row) for row in await connection.execute(query)]
+
+    async def messages_of(self, number: str) -> list[tuple[str, str, datetime]]:
+        """Reported messages that a number (E.164) sent: id, keyword, when; newest first."""
+        query = (
+            sa.select(messages)
+            .where(messages.c.number == number)
+            .order_by(messages.c.received_at.desc())
+        )
+        async with self._database.reading("look for a person's messages") as connection:
+            rows = await connection.execute(query)
+            return [(row.message_id, row.keyword, row.received_at) for row in rows]
 
     async def _change(
         self,

@@ -1,10 +1,12 @@
 """The queue of what people asked about their data: in time, once, and forgotten afterwards."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ivr.errors import InputError, UsageError
+from ivr.facts.replies import ReportedMessage
 from ivr.facts.rights import RequestKind, RequestState, SubjectRequest
 
 NUMBER = "+84912345678"
@@ -115,3 +117,11 @@ async def test_a_reference_must_name_one_request(desk, wanted, reference):
         await desk.add(wanted(), "hien")
     with pytest.raises(InputError, match="No single request"):
         await desk.request(reference)
+
+
+async def test_a_number_finds_the_messages_that_it_sent(ledger, desk, clock):
+    sent = ReportedMessage("sms-1", "LD", "0912345678", NUMBER, "lời", clock.now(), "hien")
+    other = replace(sent, message_id="sms-2", number="+84900000001")
+    for message in (sent, other, replace(sent, message_id="sms-3", number=None)):
+        await ledger.messages.enter(message, [])
+    assert await desk.messages_of(NUMBER) == [("sms-1", "LD", clock.now())]

@@ -14,6 +14,7 @@ from ivr.errors import InputError, UsageError
 from ivr.evidence.custody import read_custody
 from ivr.facts.call import Mode
 from ivr.facts.cases import CaseSummary
+from ivr.facts.replies import ReportedMessage
 from ivr.settings import PROJECT_ROOT
 from ivr.storage.ledger import Ledger
 from tests.fakes.evidence_site import AT_SITE, OPENED_AT, Site
@@ -133,6 +134,25 @@ def test_a_deletion_is_done_only_when_nothing_is_left(ivr, site):
     (told,) = ivr(*answer, "--outcome", "partly")
     assert kept.name in told["letter"]
     assert "điều 14 khoản 2" in told["letter"]
+
+
+def test_a_message_that_was_reported_is_told_of_and_keeps_its_sender_s_data(ivr, site, tmp_path):
+    message = ReportedMessage(
+        "sms-1", "LD", CALLER, "+84912345678", "chuyển tiền", OPENED_AT, "Hiền"
+    )  # fmt: skip
+
+    async def work() -> None:
+        async with await Ledger.open(site.root / "ledger.sqlite3") as ledger:
+            await ledger.messages.enter(message, [])
+
+    asyncio.run(work())
+    add(ivr, kind="delete")
+    paper = tmp_path / "danh-muc.txt"
+    (shown,) = ivr("rights", "request", "show", "0001", "--data", str(paper))
+    assert [(each["case_id"], each["role"]) for each in shown["cases"]] == [("sms-1", "sender")]
+    assert "người gửi tin nhắn bị báo" in " ".join(paper.read_text(encoding="utf-8").split())
+    with pytest.raises(UsageError, match="not carried out"):
+        ivr("rights", "request", "answer", "0001", "--outcome", "done")
 
 
 def test_a_refusal_needs_a_reason(ivr):
