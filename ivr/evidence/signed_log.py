@@ -134,6 +134,7 @@ class SignedLog:
     def _settle(self, head: SiteHead | None) -> None:
         """Hold the log against its head, then sign what a crash left unsigned."""
         self._must_end_as_signed(head)
+        self._must_count()
         self._log.cut_torn_tail()
         if not self._log.count:
             self._log.append(events.begun(self._site, to_iso(self._clock.now())))
@@ -155,6 +156,15 @@ class SignedLog:
             raise self._not_as_signed(f"its first {head.size} lines are not those that were signed")
         elif count > head.size + 1:
             raise self._not_as_signed(f"nobody signed the last {count - head.size} lines")
+
+    def _must_count(self) -> None:
+        """A process that began before its key was revoked would sign a head that nobody takes."""
+        if self.key_now(self._signer.key_sha256) is None:
+            raise EvidenceError(
+                "The key with which this process signs was revoked.",
+                why=f"{self._signer.key_sha256} counts up to an earlier line of the site log",
+                remedy="Restart it (`ivr drain`, then `ivr serve`): it takes the key in use.",
+            )
 
     def _head_on_disk(self) -> SiteHead | None:
         path = self._root / SITE_HEAD

@@ -9,15 +9,19 @@ from ivr.casework.keeping import Keeper
 from ivr.casework.purging import BY_HAND, Order
 from ivr.casework.site_proof import prove_site
 from ivr.casework.site_state import SiteTrust
+from ivr.errors import EvidenceError
 from ivr.evidence.canonical import canonical, sha256_hex
 from ivr.evidence.rotation import KeyRoom
+from ivr.evidence.site_log import SiteLog
 from ivr.settings import EvidenceSettings
 from tests.fakes.evidence_site import Site
 from tests.fakes.kept_site import KeptSite
 from tests.fakes.logged_site import (
+    both_files,
     failed,
     forge,
     lines_of,
+    note,
     signed_anew,
 )
 
@@ -103,6 +107,15 @@ def test_a_head_signed_with_a_revoked_key_after_its_revocation(rotated):
     rotated.sealed("01NEW")
     signed_anew(rotated, rotated.stolen)
     assert "a key that does not count here" in failed(rotated)["signed head"]
+
+
+def test_a_process_that_still_has_the_revoked_key_signs_nothing_more(rotated):
+    before = both_files(rotated)
+    late = SiteLog.resume(rotated.root, "dak-lak", rotated.stolen, rotated.clock)
+    with pytest.raises(EvidenceError, match="was revoked"):
+        note(rotated, rotated.vault / "01A", late)
+    assert both_files(rotated) == before
+    assert failed(rotated) == {}
 
 
 def test_a_change_of_keys_of_which_the_log_does_not_tell(rotated):
