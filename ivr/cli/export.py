@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from ivr.cli import context
+from ivr.cli.export_many import export_all
 from ivr.cli.output import JSON_OPTION, console, print_json, run
 from ivr.settings import Settings, resolve
 
@@ -36,9 +39,12 @@ class _VconOptions(NamedTuple):
 
 def export(
     ctx: typer.Context,
-    case_id: str = typer.Argument(help="Case id, or the beginning of it."),
+    case_id: str | None = typer.Argument(None, help="Case id, or the beginning of it."),
     target: Path = typer.Option(
-        ..., "--to", help="Folder to make; must not exist yet, or be empty."
+        ...,
+        "--to",
+        help="Folder to make; must not exist yet, or be empty. With --all-since or --label: folder "
+        "of many court folders; those that are there stay.",
     ),
     actor: str = typer.Option(..., "--who", help="Who hands the case over: name and office."),
     reason: str = typer.Option(..., "--why", help="Why, e.g. the number of the request."),
@@ -47,6 +53,15 @@ def export(
         "--format",
         help="bagit: court folder; pdf: its printed papers alone; "
         "vcon: one signed JSON file (IETF vCon).",
+    ),
+    since: datetime | None = typer.Option(
+        None,
+        "--all-since",
+        formats=["%Y-%m-%d"],
+        help="Every case opened since this day (Vietnamese time), a court folder each.",
+    ),
+    label: str | None = typer.Option(
+        None, "--label", help="Every case with this verdict, e.g. scam; also with --all-since."
     ),
     has_papers: bool = typer.Option(
         True, "--papers/--no-papers", help="Lay the printed papers (PDF) into the court folder."
@@ -79,7 +94,16 @@ def export(
         raise typer.BadParameter(
             "--external, --base-url, --no-callee and --redacted go with --format vcon."
         )
+    is_many = since is not None or label is not None
+    if is_many is (case_id is not None) or (is_many and form is not ExportFormat.BAGIT):
+        raise typer.BadParameter(
+            "Name one case; or, as court folders, many with --all-since or --label."
+        )
     settings = context.of(ctx).settings
+    if case_id is None:
+        one = partial(_bag, settings, actor=actor, reason=reason, has_papers=has_papers)
+        is_whole = export_all(settings, target, since, label, one, as_json=as_json)
+        raise typer.Exit(0 if is_whole else 1)
     case = run(_path(settings, case_id))
     must_be_free(target, case)
     with unlocked(case, settings) as path:
