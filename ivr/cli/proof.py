@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def verify(
     ctx: typer.Context,
     paths: list[Path] = typer.Argument(
-        help="Case folders, court folders of `ivr export`, or whole data folders, wherever they "
-        "lie."
+        help="Case folders, court folders or vCons of `ivr export`, or whole data folders, "
+        "wherever they lie."
     ),
     key: Path | None = typer.Option(
         None, "--key", help="Public key (PEM) of the site; default: this installation's, if any."
