@@ -124,6 +124,9 @@ async def the_subscriber_alone_is_warned_and_ends_and_reports_it_with_a_key(
     assert sorted(legs) == ["agent", "agent_to_callee", "callee", "caller"]
     assert has_tone(recorded(case, "agent_to_callee"), 1700)
     assert not has_tone(recorded(case, "agent"), 1700)
+    basis = manifest["lawful_basis"]
+    assert (basis["ground"], basis["notice"]["language"]) == ("announcement", "vi")
+    assert basis["notice"]["is_whole"]
     events = events_of(case)
     assert events.index("announced") < events.index("joined")
     assert events.index("joined") < events.index("the subscriber reports the call")

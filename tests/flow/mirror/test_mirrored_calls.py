@@ -71,6 +71,8 @@ async def test_a_mirrored_scam_is_heard_on_the_right_leg_sealed_verified_and_fil
     assert manifest["mode"] == "mirror"
     assert manifest["is_complete"]
     assert manifest["call"]["lawful_basis"] == BASIS
+    assert manifest["lawful_basis"]["ground"] == "mirror"
+    assert manifest["lawful_basis"]["stated"] == BASIS
     assert manifest["call"]["caller"]["number"] == CALLER
     assert manifest["call"]["caller"]["source_header"] == "rs-metadata"
     assert manifest["call"]["subscriber"] == SUBSCRIBER

@@ -107,6 +107,15 @@ def test_the_list_of_a_person_s_data_stands_in_the_custody_of_each_case(ivr, sit
     assert read_custody(case)[-1]["action"] == "viewed"
 
 
+def test_a_case_is_shown_with_the_ground_of_its_recording(ivr, site):
+    case = judged_case(site)
+    (shown,) = ivr("cases", "show", case.name)
+    assert shown["lawful_basis"]["ground"] == "none"
+    assert "căn cứ ghi âm: Cuộc gọi kết thúc trước khi" in ivr(
+        "cases", "show", case.name, is_json=False
+    )
+
+
 def test_a_look_without_a_list_leaves_no_trace_in_custody(ivr, site):
     case = judged_case(site)
     add(ivr)
