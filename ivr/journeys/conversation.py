@@ -140,8 +140,13 @@ async def announce(call: RunningCall) -> None:
     await say(call, call.line, screening.ANNOUNCEMENT, ANNOUNCED)
     played_s = time.monotonic() - began_s
     lasts_s = call.house.prompts[screening.ANNOUNCEMENT].duration_s
-    is_whole = call.line.closed is None and -EARLY_S < played_s - lasts_s < LATE_S
+    is_whole = was_heard(played_s, lasts_s, is_up=call.line.closed is None)
     await call.note(ANNOUNCEMENT_OVER, {"played_s": round(played_s, 2), "is_whole": is_whole})
+
+
+def was_heard(played_s: float, lasts_s: float, *, is_up: bool) -> bool:
+    """Whether a recording of ``lasts_s`` seconds that played for ``played_s`` reached its end."""
+    return is_up and -EARLY_S < played_s - lasts_s < LATE_S
 
 
 async def say(call: RunningCall, line: Line | SubscriberLine, prompt_id: str, event: str) -> None:
