@@ -11,7 +11,7 @@ from ivr.casework.places import Places
 from ivr.casework.purging import Purged, Purger
 from ivr.casework.unlocking import clean_work
 from ivr.clock import Clock
-from ivr.errors import IvrError
+from ivr.errors import InputError, IvrError
 from ivr.evidence.custody import Custodian
 from ivr.evidence.layout import case_folders, is_sealed
 from ivr.evidence.locked import changing, is_locked
@@ -19,7 +19,6 @@ from ivr.settings import Settings
 from ivr.storage.ledger import Ledger
 from ivr.telemetry import logger
 
-_ALL = 10_000_000
 _log = logger(__name__)
 
 
@@ -95,12 +94,11 @@ class Keeper:
         recipients = self.settings.encryption.recipients_file
         if recipients is None:
             return ()
-        waiting = await self.ledger.erasure.open_reports()
+        candidates = await asyncio.to_thread(self._readable)
+        waiting = await self.ledger.erasure.open_reports() if candidates else {}
         done = []
-        for case in await self.ledger.cases(limit=_ALL):
-            path = self.places.case(case.case_id)
-            is_busy = case.case_id in waiting or retention.stamp_waits(path, self.settings)
-            if is_busy or is_locked(path) or not is_sealed(path):
+        for path in candidates:
+            if path.name in waiting or not await self._is_filed(path.name):
                 continue
             try:
                 if await self._lock(path, recipients):
@@ -117,6 +115,24 @@ class Keeper:
             except (IvrError, OSError) as problem:
                 _log.error("cases.not_swept", why=str(problem))
             await asyncio.sleep(self.settings.retention.sweep_every_s)
+
+    def _readable(self) -> list[Path]:
+        """Sealed cases that are not encrypted and wait for no time-stamp."""
+        return [
+            path
+            for path in case_folders(self.places.vault)
+            if not is_locked(path)
+            and is_sealed(path)
+            and not retention.stamp_waits(path, self.settings)
+        ]
+
+    async def _is_filed(self, case_id: str) -> bool:
+        """A case is composed into reports from readable files, then it is in the ledger."""
+        try:
+            await self.ledger.case(case_id)
+        except InputError:
+            return False
+        return True
 
     async def _lock(self, path: Path, recipients: Path) -> bool:
         """Not while the case is being deleted: its key would outlive it."""

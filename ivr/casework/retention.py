@@ -14,6 +14,7 @@ from ivr.evidence.custody import read_custody
 from ivr.evidence.holds import standing, today
 from ivr.evidence.timestamp import TOKEN
 from ivr.facts.cases import CaseSummary
+from ivr.facts.judgement import Label
 from ivr.facts.reports import Delivery
 from ivr.settings import Settings
 from ivr.storage.ledger import Ledger
@@ -50,7 +51,7 @@ async def plan(
     """Every case with its rule, those that go first at the top.
 
     Args:
-        due_only: only cases whose time has come; looks into no other.
+        due_only: only cases whose time has come; asks for no other.
 
     Raises:
         StorageError: the ledger cannot be read.
@@ -58,11 +59,8 @@ async def plan(
     waiting = await ledger.erasure.open_reports()
     now = clock.now()
     found = []
-    for case in await ledger.cases(limit=_ALL):
-        days = settings.retention.days(case.label)
-        is_young = case.opened_at + timedelta(days=days) > now  # it was sealed after that
-        if due_only and (not days or is_young):
-            continue
+    cases = await (_old(settings, ledger, now) if due_only else ledger.cases(limit=_ALL))
+    for case in cases:
         kept = await asyncio.to_thread(_look, case, settings, waiting, clock)
         if not due_only or (kept.due_at is not None and kept.due_at <= now):
             found.append(kept)
@@ -93,6 +91,17 @@ async def run(settings: Settings, ledger: Ledger, purger: Purger, clock: Clock) 
             _log.error("case.not_deleted", case_id=kept.case_id, **problem.as_dict())
             done.append(Purged(kept.case_id, problem))
     return done
+
+
+async def _old(settings: Settings, ledger: Ledger, now: datetime) -> list[CaseSummary]:
+    """Cases that were opened so long ago that they may be due: a case is sealed after that."""
+    found: list[CaseSummary] = []
+    for label in Label:
+        days = settings.retention.days(label)
+        if days:
+            before = now - timedelta(days=days)
+            found += await ledger.cases(limit=_ALL, label=label.value, before=before)
+    return found
 
 
 def stamp_waits(path: Path, settings: Settings) -> bool:

@@ -29,10 +29,13 @@ def list_cases(
     limit: int = typer.Option(50, "--limit", min=1, help="How many, newest first."),
     label: str | None = typer.Option(None, "--label", help="Only scam, spam, suspicious, …"),
     caller: str | None = typer.Option(None, "--caller", help="Only numbers that contain this."),
+    with_deleted: bool = typer.Option(
+        False, "--deleted", help="Also what is left of deleted cases."
+    ),
     as_json: bool = JSON_OPTION,
 ) -> None:
     """The cases in the ledger, newest first; with --json one object a line."""
-    found = run(_list(context.of(ctx).settings, limit, label, caller))
+    found = run(_list(context.of(ctx).settings, limit, label, caller, with_deleted=with_deleted))
     if as_json:
         for case in found:
             print_json(summary(case))
@@ -43,7 +46,7 @@ def list_cases(
     for case in found:
         opened = case.opened_at.strftime("%Y-%m-%d %H:%M")
         judged = f"{case.label} {case.score:.2f}"
-        whole = "yes" if case.is_complete else "no"
+        whole = "deleted" if case.purged_at else "yes" if case.is_complete else "no"
         table.add_row(
             case.case_id, opened, case.caller or "?", f"{case.duration_s:.0f}", judged, whole
         )
@@ -147,16 +150,17 @@ def summary(case: CaseSummary) -> dict[str, Any]:
         "is_complete": case.is_complete,
         "seal_sha256": case.seal_sha256,
         "path": case.path,
+        "purged_at": to_iso(case.purged_at) if case.purged_at else None,
     }
 
 
 async def _list(
-    settings: Settings, limit: int, label: str | None, caller: str | None
+    settings: Settings, limit: int, label: str | None, caller: str | None, *, with_deleted: bool
 ) -> list[CaseSummary]:
     from ivr.app import open_ledger
 
     async with await open_ledger(settings) as ledger:
-        return await ledger.cases(limit, label=label, caller=caller)
+        return await ledger.cases(limit, label=label, caller=caller, with_purged=with_deleted)
 
 
 async def _case(settings: Settings, case_id: str) -> tuple[CaseSummary, list[Any]]:

@@ -106,7 +106,8 @@ def purge(
             opened = case.opened_at.strftime("%Y-%m-%d %H:%M")
             console.print(f"{case.case_id}  {opened} UTC  {case.label}", markup=False)
     if not is_certain:
-        typer.confirm(f"Delete {len(found)} of {len(found)} for good?", abort=True)
+        count = "this case" if len(found) == 1 else f"these {len(found)} cases"
+        typer.confirm(f"Delete {count} for good?", abort=True)
     done = run(_purge(settings, found, who(actor), reason))
     print_purged(settings, done, as_json)
 

@@ -148,10 +148,12 @@ class Ledger:
         since: datetime | None = None,
         caller: str | None = None,
         subscriber: str | None = None,
+        before: datetime | None = None,
         with_purged: bool = False,
     ) -> list[CaseSummary]:
         """Cases, newest first; ``caller`` matches any part of the number, ``subscriber`` only the
-        whole of it; ``with_purged``: also what is left of those that were deleted."""
+        whole of it; ``before``: opened until then; ``with_purged``: also what is left of those
+        that were deleted."""
         query = sa.select(cases).order_by(cases.c.opened_at.desc(), cases.c.case_id.desc())
         if not with_purged:
             query = query.where(cases.c.purged_at.is_(None))
@@ -159,6 +161,8 @@ class Ledger:
             query = query.where(cases.c.label == label)
         if since is not None:
             query = query.where(cases.c.opened_at >= since)
+        if before is not None:
+            query = query.where(cases.c.opened_at <= before)
         if caller is not None:
             query = query.where(cases.c.caller.contains(caller, autoescape=True))
         if subscriber is not None:
@@ -180,6 +184,8 @@ class Ledger:
         )
         async with self._database.reading("look up a case") as connection:
             rows = (await connection.execute(query)).all()
+        if rows and rows[0].case_id == case_id:  # the whole id, though others may begin with it
+            rows = rows[:1]
         if len(rows) != 1:
             raise InputError(
                 f"No single case begins with {case_id!r}.",

@@ -132,3 +132,18 @@ async def test_a_reader_that_never_ends_is_named_not_waited_for(
         with pytest.raises(StorageError, match="forget what was erased"):
             await ledger.erasure.finish(CASE)
     await ledger.erasure.finish(CASE)
+
+
+async def test_a_whole_id_is_found_though_another_begins_with_it(ledger, a_case):
+    for case_id in ("01KAS", "01KAS2"):
+        await ledger.record_sealed_case(a_case(case_id))
+    assert (await ledger.case("01KAS")).case_id == "01KAS"
+    with pytest.raises(InputError, match="No single case"):
+        await ledger.case("01KA")
+
+
+async def test_cases_opened_until_a_moment_can_be_asked_for(ledger, a_case, clock):
+    early, late = clock.now(), clock.forward(60)
+    await ledger.record_sealed_case(a_case("01EARLY", opened_at=early))
+    await ledger.record_sealed_case(a_case("01LATE", opened_at=late))
+    assert [case.case_id for case in await ledger.cases(before=early)] == ["01EARLY"]

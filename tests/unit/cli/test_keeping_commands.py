@@ -235,3 +235,12 @@ def judged_summary(site: KeptSite, path) -> CaseSummary:
     return CaseSummary(
         path.name, Mode.ANSWER, None, site.clock.now(), 10.0, "spam", 0.5, True, seal, str(path)
     )
+
+
+def test_what_is_left_of_deleted_cases_is_listed_on_request(site):
+    site.case()
+    ivr(site, "cases", "purge", CASE, "--why", "hết hạn", "--yes")
+    assert lines(ivr(site, "cases", "list", "--json")) == []
+    (shape,) = lines(ivr(site, "cases", "list", "--deleted", "--json"))
+    assert (shape["case_id"], shape["caller"], shape["label"]) == (CASE, None, "scam")
+    assert shape["purged_at"]
