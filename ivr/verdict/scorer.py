@@ -17,7 +17,7 @@ from typing import Final
 
 from ivr.facts.call import LegName
 from ivr.facts.speech import Utterance
-from ivr.verdict.scorer_model import UNIT, ScorerModel
+from ivr.verdict.scorer_model import UNIT, Hearing, ScorerModel
 from ivr.verdict.wording import Piece, Read, Reader
 
 WINDOW: Final = 400  # syllables of both sides; longer than any call it learned from
@@ -132,8 +132,10 @@ class Window:
     _sums: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     _syllables: dict[Side, int] = field(default_factory=lambda: dict.fromkeys(Side, 0))
     _length: int = 0
+    _is_mixed: bool = False
 
     def add(self, piece: Piece, sides: tuple[Side, ...]) -> None:
+        self._is_mixed = self._is_mixed or sides == BOTH
         self._pieces.append((piece, sides))
         self._length += piece.syllables
         for side in sides:
@@ -167,6 +169,13 @@ class Window:
         for side in Side:
             total += self._sums[side] / math.sqrt(max(self._syllables[side], FEWEST))
         return total / UNIT
+
+    @property
+    def hearing(self) -> Hearing:
+        """How much of the call is heard, as far as the window reaches."""
+        if self._is_mixed:
+            return Hearing.MIXED
+        return Hearing.BOTH if self._syllables[Side.CALLEE] else Hearing.ALONE
 
     @property
     def spoken(self) -> int:

@@ -8,13 +8,35 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from ivr.errors import SettingsError
 
-FORMAT: Final = "ivr-scorer-1"
+FORMAT: Final = "ivr-scorer-2"
 UNIT: Final = 1000  # weights are given in thousandths
+
+
+class Hearing(StrEnum):
+    """How much of a call is heard. Each has levels of its own: the same log-odds say less when
+    only one side is heard, or when nobody knows who speaks."""
+
+    BOTH = "both"  # each side on a leg of its own
+    ALONE = "alone"  # the suspect alone, as when the agent answers
+    MIXED = "mixed"  # both voices on one leg
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Log-odds at which warning and filing begin."""
+
+    live_at: float
+    filing_at: float
+
+    def __post_init__(self) -> None:
+        if not self.live_at < self.filing_at:
+            raise ValueError("live_at must lie below filing_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +55,7 @@ class ScorerModel:
         sha256: digest of the file.
         caller / callee: what a run counts in the suspect's mouth and in the other side's.
         rules_weight: how much the log-odds of the rules count beside those of the wording.
-        live_at / filing_at: log-odds at which each level begins.
+        levels: by how much of the call is heard.
         ground_at / press_at: log-odds from which an act stands for a ground, or for a demand or
             threat.
         acts: by name.
@@ -45,8 +67,7 @@ class ScorerModel:
     caller: Mapping[str, int]
     callee: Mapping[str, int]
     rules_weight: float
-    live_at: float
-    filing_at: float
+    levels: Mapping[Hearing, Levels]
     ground_at: float
     press_at: float
     acts: Mapping[str, ActModel]
@@ -78,15 +99,17 @@ class ScorerModel:
         """
         if raw["format"] != FORMAT:
             raise ValueError(f"format {raw['format']!r} is not {FORMAT!r}")
-        model = cls(
+        return cls(
             version=str(raw["version"]),
             sha256=sha256,
             bias=int(raw["bias"]),
             caller=_weights(raw["caller"]),
             callee=_weights(raw["callee"]),
             rules_weight=float(raw["rules_weight"]),
-            live_at=float(raw["live_at"]),
-            filing_at=float(raw["filing_at"]),
+            levels={
+                hearing: Levels(**{name: float(at) for name, at in raw["levels"][hearing].items()})
+                for hearing in Hearing
+            },
             ground_at=float(raw["ground_at"]),
             press_at=float(raw["press_at"]),
             acts={
@@ -94,9 +117,6 @@ class ScorerModel:
                 for name, act in raw["acts"].items()
             },
         )
-        if not model.live_at < model.filing_at:
-            raise ValueError("live_at must lie below filing_at")
-        return model
 
 
 def _weights(raw: Mapping[str, Any]) -> dict[str, int]:

@@ -5,7 +5,7 @@ author's dialogues, so rules look better there than they are; figures are of the
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ivr.bench.counting import Rate
@@ -15,9 +15,10 @@ from ivr.facts.judgement import Level
 from ivr.settings import VerdictSettings
 from ivr.spotting.tokens import utterances_from_turns
 from ivr.verdict.judge import SequenceJudge
+from ivr.verdict.scorer_model import Hearing
 from scorer_recipe.corpus import FIRST_AUTHOR, TWINS, Example, Mishearing
 from scorer_recipe.learning import learn
-from scorer_recipe.levels import Course, course, levels, scorer_of
+from scorer_recipe.levels import Course, course, levels, rules_weight, scorer_of
 
 Tell = Callable[[str], None]
 MISHEARD = 0.2
@@ -62,10 +63,19 @@ def _share(part: int, whole: int) -> str:
 
 def by_thresholds(courses: Sequence[Course], found: dict[str, Any]) -> Score:
     """What levels make of courses."""
-    weight = found["rules_weight"]
-    filed = [one.filing(weight) >= found["filing_at"] for one in courses]
-    warned = [one.live(weight) >= found["live_at"] for one in courses]
+    filed = [one.is_filed(found) for one in courses]
+    warned = [one.is_warned(found) for one in courses]
     return _count([one.example for one in courses], filed, warned)
+
+
+def levels_of(found: Sequence["Fold"]) -> dict[str, Any]:
+    """Levels from all these folds together."""
+    heard = {
+        Hearing.BOTH: [course for one in found for course in one.both],
+        Hearing.ALONE: [course for one in found for course in one.caller],
+        Hearing.MIXED: [course for one in found for course in one.mixed],
+    }
+    return levels(heard, rules_weight(heard[Hearing.BOTH]))
 
 
 def by_rules(examples: Sequence[Example]) -> Score:
@@ -100,10 +110,10 @@ class Fold:
     author: str
     examples: tuple[Example, ...]
     both: tuple[Course, ...]
-    wording: tuple[Course, ...]  # no phrase of the rulebook
     caller: tuple[Course, ...]  # the other side is not heard, as when the agent answers
-    misheard: tuple[Course, ...]
     mixed: tuple[Course, ...]  # both voices on one leg
+    wording: tuple[Course, ...] = ()  # no phrase of the rulebook
+    misheard: tuple[Course, ...] = ()
 
 
 def fold(author: str, examples: Sequence[Example], *, is_full: bool) -> Fold:
@@ -115,21 +125,23 @@ def fold(author: str, examples: Sequence[Example], *, is_full: bool) -> Fold:
     rest = [one for one in examples if one.author != author]
     own = tuple(one for one in examples if one.author == author)
     scorer = scorer_of(learn(rest))
-    both = tuple(course(scorer, one) for one in own)
-    if not is_full:
-        return Fold(author, own, both, (), (), (), ())
-    mishearing = Mishearing(rest, MISHEARD)
     alone = [[piece for piece in one.pieces if piece.leg is LegName.CALLER] for one in own]
-    return Fold(
+    found = Fold(
         author,
         own,
-        both,
-        wording=tuple(course(scorer, one, hits=()) for one in own),
+        both=tuple(course(scorer, one) for one in own),
         caller=tuple(
             course(scorer, one, pieces=said) for one, said in zip(own, alone, strict=True)
         ),
-        misheard=tuple(course(scorer, one, pieces=mishearing.pieces(one), hits=()) for one in own),
         mixed=tuple(course(scorer, one, suspect=LegName.MIXED) for one in own),
+    )
+    if not is_full:
+        return found
+    mishearing = Mishearing(rest, MISHEARD)
+    return replace(
+        found,
+        wording=tuple(course(scorer, one, hits=()) for one in own),
+        misheard=tuple(course(scorer, one, pieces=mishearing.pieces(one), hits=()) for one in own),
     )
 
 
@@ -152,22 +164,22 @@ def table(found: Sequence[Fold]) -> Iterator[str]:
         if one.author == FIRST_AUTHOR:
             continue
         rest = [other for other in found if other.author != one.author]
-        own = levels([course for other in rest for course in other.both])
-        alone = levels([course for other in rest for course in other.wording])
+        own = levels_of(rest)
+        wording = [course for other in rest for course in other.wording]
+        alone = levels({Hearing.BOTH: wording}, 0.0)
+        alone["levels"] = dict.fromkeys(Hearing, alone["levels"][Hearing.BOTH])
         rows = {
             "rules alone": by_rules(one.examples),
-            "scorer alone": by_thresholds(one.wording, {**alone, "rules_weight": 0.0}),
+            "scorer alone": by_thresholds(one.wording, alone),
             "both": by_thresholds(one.both, own),
             "both, caller heard alone": by_thresholds(one.caller, own),
             "both, one mixed leg": by_thresholds(one.mixed, own),
-            "scorer alone, 20 % misheard": by_thresholds(
-                one.misheard, {**alone, "rules_weight": 0.0}
-            ),
+            "scorer alone, 20 % misheard": by_thresholds(one.misheard, alone),
         }
         false += [
             call.example.dialogue.name
             for call in one.both
-            if not call.example.is_scam and call.filing(own["rules_weight"]) >= own["filing_at"]
+            if not call.example.is_scam and call.is_filed(own)
         ]
         for name, row in rows.items():
             totals[name] = totals[name] + row if name in totals else row
@@ -215,7 +227,9 @@ def curve(examples: Sequence[Example], tell: Tell) -> Iterator[str]:
             kept.append([course(scorer, one) for one in examples if one.author == author])
         for n in range(len(authors)):
             rest = [one for m, courses in enumerate(kept) if m != n for one in courses]
-            row = by_thresholds(kept[n], levels(rest))
+            at = levels({Hearing.BOTH: rest}, rules_weight(rest))
+            at["levels"] = dict.fromkeys(Hearing, at["levels"][Hearing.BOTH])
+            row = by_thresholds(kept[n], at)
             total = row if total is None else total + row
         assert total is not None
         yield f"| {share:.0%} of the other authors' dialogues | {total.shown()} |"

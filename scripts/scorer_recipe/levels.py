@@ -1,6 +1,6 @@
 """From a trial's course to figures, and from figures to the levels of the model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from ivr.facts.judgement import PhraseHit
 from ivr.settings import VerdictSettings
 from ivr.spotting.sound import spelt_and_sounding
 from ivr.verdict.scorer import Scorer
-from ivr.verdict.scorer_model import ScorerModel
+from ivr.verdict.scorer_model import Hearing, ScorerModel
 from ivr.verdict.scoring import KNOWN_RUNS, bounded, log_odds, may_file_with, rules_share
 from ivr.verdict.trial import Trial
 from ivr.verdict.wording import Piece
@@ -20,13 +20,12 @@ from scorer_recipe.fitting import Rows, fit
 
 FILING_PRECISION = 0.98
 LIVE_PRECISION = 0.82
-GROUND_AT = -1.5
-PRESS_AT = -1.5
+GROUND_AT = -2.5
+PRESS_AT = -2.5
 UNSET = {
     "version": "",
     "rules_weight": 0.0,
-    "live_at": 0.0,
-    "filing_at": 1.0,
+    "levels": {hearing: {"live_at": 0.0, "filing_at": 1.0} for hearing in Hearing},
     "ground_at": GROUND_AT,
     "press_at": PRESS_AT,
 }
@@ -40,6 +39,7 @@ class Course:
     Args:
         wording / rules: log-odds.
         may_warn / may_file: whether the gates were open.
+        hearing: how much of the call was heard.
     """
 
     example: Example
@@ -47,6 +47,7 @@ class Course:
     rules: tuple[float, ...]
     may_warn: tuple[bool, ...]
     may_file: tuple[bool, ...]
+    hearing: tuple[Hearing, ...]
 
     def filing(self, rules_weight: float) -> float:
         """What the whole call comes to, for the filing level."""
@@ -54,16 +55,29 @@ class Course:
             return SHUT
         return self.wording[-1] + rules_share(self.rules[-1], rules_weight)
 
-    def live(self, rules_weight: float) -> float:
-        """The highest that the call ever came to, for the live level."""
+    def live(self, rules_weight: float, hearing: Hearing) -> float:
+        """The highest that the call came to while so much of it was heard, for the live level."""
         return max(
             (
-                wording + rules_share(rules, rules_weight) if warns else SHUT
-                for wording, rules, warns in zip(
-                    self.wording, self.rules, self.may_warn, strict=True
+                wording + rules_share(rules, rules_weight)
+                for wording, rules, warns, heard in zip(
+                    self.wording, self.rules, self.may_warn, self.hearing, strict=True
                 )
+                if warns and heard is hearing
             ),
             default=SHUT,
+        )
+
+    def is_filed(self, found: Mapping[str, Any]) -> bool:
+        """With a model's levels."""
+        at: float = found["levels"][self.hearing[-1]]["filing_at"]
+        return self.filing(found["rules_weight"]) >= at
+
+    def is_warned(self, found: Mapping[str, Any]) -> bool:
+        """With a model's levels, at any moment."""
+        return any(
+            self.live(found["rules_weight"], hearing) >= found["levels"][hearing]["live_at"]
+            for hearing in Hearing
         )
 
 
@@ -95,6 +109,7 @@ def course(
             bounded(log_odds(trial.evidence)),
             window.known >= KNOWN_RUNS,
             may_file_with(window, trial.evidence, deeds),
+            window.hearing,
         )
         for _ in trial.moments(heard, pieces if pieces is not None else example.pieces)
     ]
@@ -124,17 +139,24 @@ def level_at(values: Sequence[float], is_scam: Sequence[bool], precision: float)
     return round(found, 3)
 
 
-def levels(courses: Sequence[Course]) -> dict[str, Any]:
-    """The missing members of a model, from courses out of each author's own model."""
-    weight = rules_weight(courses)
-    fair = [one for one in courses if one.example.author not in {FIRST_AUTHOR, *TWINS}]
-    is_scam = [one.example.is_scam for one in fair]
-    filing_at = level_at([one.filing(weight) for one in fair], is_scam, FILING_PRECISION)
-    live_at = level_at([one.live(weight) for one in fair], is_scam, LIVE_PRECISION)
+def levels(courses: Mapping[Hearing, Sequence[Course]], weight: float) -> dict[str, Any]:
+    """The missing members of a model, from courses out of each author's own model.
+
+    Args:
+        courses: the same calls, by how much of them was heard.
+        weight: of the rules.
+    """
+    found = {}
+    for hearing, heard in courses.items():
+        fair = [one for one in heard if one.example.author not in {FIRST_AUTHOR, *TWINS}]
+        is_scam = [one.example.is_scam for one in fair]
+        filing_at = level_at([one.filing(weight) for one in fair], is_scam, FILING_PRECISION)
+        live = [one.live(weight, hearing) for one in fair]
+        live_at = min(level_at(live, is_scam, LIVE_PRECISION), filing_at - 0.1)
+        found[hearing.value] = {"live_at": round(live_at, 3), "filing_at": filing_at}
     return {
         "rules_weight": weight,
-        "live_at": min(live_at, filing_at - 0.1),
-        "filing_at": filing_at,
+        "levels": found,
         "ground_at": GROUND_AT,
         "press_at": PRESS_AT,
     }

@@ -18,8 +18,8 @@ from ivr.spotting.sound import rough, spelt_and_sounding
 from ivr.spotting.spotter import Spotter
 from ivr.spotting.tokens import utterances_from_turns
 from ivr.verdict.judge import SequenceJudge
-from ivr.verdict.scorer import WINDOW, Scorer, Side, Window
-from ivr.verdict.scorer_model import ScorerModel
+from ivr.verdict.scorer import WINDOW, Scorer, Side, Window, sides_of
+from ivr.verdict.scorer_model import Hearing, ScorerModel
 from ivr.verdict.wording import PIECE_WORDS, Reader
 
 MODEL = PROJECT_ROOT / "config/scorer/vi.json"
@@ -222,6 +222,27 @@ def test_of_partials_and_final_only_the_last_counts(judge) -> None:
     assert judge.judge([], [*rest, *partials, last], 0.0) == straight
 
 
+@pytest.mark.parametrize(
+    ("legs", "suspect", "hearing"),
+    [
+        ({A, B}, A, Hearing.BOTH),
+        ({A}, A, Hearing.ALONE),
+        ({LegName.MIXED}, LegName.MIXED, Hearing.MIXED),
+        ({LegName.CHANNEL_1, LegName.CHANNEL_2}, LegName.CHANNEL_2, Hearing.BOTH),
+    ],
+    ids=["two legs", "the agent answers", "one leg for both", "two unknown channels"],
+)
+def test_a_call_is_measured_by_the_levels_for_what_is_heard_of_it(
+    scorer, legs, suspect, hearing
+) -> None:
+    window = Window(scorer)
+    for piece in scorer.pieces(
+        utterances_from_turns([(leg, text) for leg in sorted(legs) for _, text in SCAM])
+    ):
+        window.add(piece, sides_of(piece.leg, suspect))
+    assert window.hearing is hearing
+
+
 def test_a_warning_comes_before_the_end(judge, spotter) -> None:
     verdict = _judged(judge, spotter, SCAM)
     assert verdict.live_at_s is not None
@@ -270,7 +291,9 @@ def test_rough_sounds_make_mergers_one(written, sound) -> None:
         {"bias": "much"},
         {"caller": {"tiền": 1.5}},
         {"callee": {"tiền": True}},
-        {"live_at": 2.0, "filing_at": 1.0},
+        {"levels": {"both": {"live_at": 1.0, "filing_at": 2.0}}},
+        {"levels": {one.value: {"live_at": 2.0, "filing_at": 1.0} for one in Hearing}},
+        {"levels": {one.value: {"live_at": 2.0} for one in Hearing}},
         {"acts": []},
         {"acts": {"money": {"weights": {}}}},
     ],
