@@ -1,7 +1,10 @@
 """Reported short messages: once each, through the same outbox and the same limits as calls."""
 
+import asyncio
+import os
+import signal
 import sqlite3
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,6 +17,7 @@ from ivr.facts.replies import ReportedMessage
 from ivr.facts.reports import Channel, DeliveryState, Quota
 from ivr.storage import upgrade
 from ivr.storage.ledger import Ledger
+from tests.fakes.evidence_site import in_child
 
 S = DeliveryState
 SMS = {Channel.SMS}
@@ -140,3 +144,37 @@ async def test_reports_of_an_earlier_version_are_kept_with_all_that_was_done(tmp
         assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
         with pytest.raises(sqlite3.IntegrityError):
             raw.execute("INSERT INTO decisions VALUES (2, 'nobody', 'retry', '', '')")
+
+
+class Mortal:
+    """The real desk's database; kills the process before or after its transaction is on disk."""
+
+    def __init__(self, database, point):
+        self._database, self._point = database, point
+
+    @asynccontextmanager
+    async def writing(self, action):
+        async with self._database.writing(action) as connection:
+            yield connection
+            if self._point == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("point", "left"), [("before", 0), ("after", 1)])
+def test_killed_while_a_message_is_entered_it_is_there_whole_or_not_and_never_twice(
+    tmp_path, a_message, report_of, point, left
+):
+    message = a_message()
+
+    async def enter(is_mortal):
+        async with await Ledger.open(tmp_path / "ledger.db") as ledger:
+            before = len(await ledger.reports())
+            if is_mortal:
+                ledger.messages._database = Mortal(ledger.messages._database, point)
+            await ledger.messages.enter(message, [report_of(message)])
+            return before, len(await ledger.reports())
+
+    _, status = os.waitpid(in_child(lambda: asyncio.run(enter(True))), 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert asyncio.run(enter(False)) == (left, 1)

@@ -15,7 +15,12 @@ _CONNECT_S = 5.0
 
 def obstacles(settings: Settings, recipients: Sequence[Recipient]) -> list[str]:
     """One line each; empty when the couriers that are set up can work."""
-    return [*_webhooks(settings, recipients), *_centre(settings), *_modem(settings)]
+    return [
+        *_webhooks(settings, recipients),
+        *_centre(settings),
+        *_modem(settings),
+        *_maildir(settings),
+    ]
 
 
 def _webhooks(settings: Settings, recipients: Sequence[Recipient]) -> list[str]:
@@ -48,3 +53,11 @@ def _modem(settings: Settings) -> list[str]:
         return []
     why = "this user may not use it" if device.exists() else "it is not there"
     return [f"modem {device}: {why}"]
+
+
+def _maildir(settings: Settings) -> list[str]:
+    folder = settings.smtp.replies_maildir
+    if folder is None or os.access(folder / "new", os.R_OK | os.W_OK | os.X_OK):
+        return []
+    why = "this user may not use it" if (folder / "new").exists() else "it has no folder new"
+    return [f"maildir {folder}: {why}"]

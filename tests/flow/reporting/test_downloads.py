@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import os
 import re
+import signal
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +12,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from functools import partial
 
 import httpx
 import pytest
 
 from ivr.casework.downloads import Downloads
+from ivr.casework.unlocking import unlocked
 from ivr.evidence.custody import read_custody
 from ivr.facts.reports import Attachment, Channel, Report
 from ivr.reporting.couriers.message import build_message
@@ -22,8 +26,9 @@ from ivr.reporting.links import Link, LinkMaker, token_of
 from ivr.reporting.postscript import Postscript
 from ivr.settings import LinkSettings
 from ivr.watch.http_door import answering
-from tests.fakes.evidence_site import Site
+from tests.fakes.evidence_site import Site, in_child
 from tests.fakes.judged_case import judged_case
+from tests.fakes.kept_site import KeptSite
 
 KEY = b"k" * 32
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -48,10 +53,10 @@ def free_port():
 
 
 @contextmanager
-def served(site, now=NOW, **changes):
+def served(site, now=NOW, open_case=nullcontext, **changes):
     port = free_port()
     settings = LinkSettings(port=port, base_url=f"http://127.0.0.1:{port}", **changes)
-    app = Downloads(site.vault, settings, KEY, site.custodian, nullcontext, lambda: now)
+    app = Downloads(site.vault, settings, KEY, site.custodian, open_case, lambda: now)
     with answering(app, "127.0.0.1", port, "links") as address:
         yield address
 
@@ -203,6 +208,34 @@ def test_only_looking_and_fetching_are_known(site, case):
             httpx.post(link, content=b"x" * 100).status_code,
         ]
     assert codes == [405, 405, 413, 200]
+
+
+def test_an_encrypted_case_is_opened_for_the_download_and_left_encrypted(tmp_path):
+    site = KeptSite.encrypting(tmp_path / "data")
+    case = site.case()
+    assert site.run(lambda keeper: keeper.lock()) == (case.name,)
+    open_case = partial(unlocked, settings=site.settings)
+    with served(site, open_case=open_case) as address:
+        assert httpx.get(url(address, link_of(case))).status_code == 200
+        assert httpx.post(url(address, link_of(case))).content == SOUND
+    assert not (case / "original").exists()
+    assert list((tmp_path / "work").iterdir()) == []
+    assert [entry["actor"] for entry in exports(case)] == ["recipient cong-an-tinh"]
+
+
+def test_killed_before_the_first_byte_the_download_counts_and_the_next_goes_on(site, case):
+    def fetch():
+        app = Downloads(site.vault, LinkSettings(), KEY, site.custodian, nullcontext, lambda: NOW)
+        path = f"/t/{token_of(link_of(case), KEY)}"
+        environ = {"REQUEST_METHOD": "POST", "PATH_INFO": path, "wsgi.input": io.BytesIO()}
+        app(environ, lambda status, headers: None)
+
+    _, status = os.waitpid(in_child(fetch, is_killed=True), 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert len(exports(case)) == 1
+    with served(site, most_downloads=2) as address:
+        codes = [httpx.post(url(address, link_of(case))).status_code for _ in range(2)]
+    assert codes == [200, 429]
 
 
 def test_who_hangs_up_in_the_middle_holds_nobody_up(site, case):

@@ -10,7 +10,13 @@ from ivr.doctor import Level, examine
 from ivr.facts.reports import Channel
 from ivr.reporting.couriers.readiness import obstacles
 from ivr.reporting.recipients import Recipient
-from ivr.settings import ModemSettings, Settings, SmppSettings, WebhookSettings
+from ivr.settings import (
+    ModemSettings,
+    Settings,
+    SmppSettings,
+    SmtpSettings,
+    WebhookSettings,
+)
 from tests.fakes.smsc import message_centre
 
 OPERATOR = Recipient("op", "operator", "r", "n", Channel.WEBHOOK, "https://op.example.vn/")
@@ -39,6 +45,13 @@ async def test_a_centre_that_answers_is_no_obstacle_and_one_that_does_not_is(tmp
 def test_a_modem_that_is_not_there_is_named(tmp_path):
     settings = Settings(modem=ModemSettings(device=tmp_path / "ttyUSB0"))
     assert obstacles(settings, []) == [f"modem {tmp_path}/ttyUSB0: it is not there"]
+
+
+def test_a_maildir_that_nobody_delivers_into_is_named(tmp_path):
+    settings = Settings(smtp=SmtpSettings(replies_maildir=tmp_path))
+    assert obstacles(settings, []) == [f"maildir {tmp_path}: it has no folder new"]
+    (tmp_path / "new").mkdir()
+    assert obstacles(settings, []) == []
 
 
 @pytest.mark.parametrize(
