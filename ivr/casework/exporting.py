@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ivr.casefile import FIRST, SECOND, SealedCase, read_case, transcript_of, verdict_alone
-from ivr.casework.entering import enter_custody
+from ivr.casework.entering import enter_custody, quiet
 from ivr.errors import EvidenceError
 from ivr.evidence.bag import Bag, BagLabel, must_be_free, write_bag, write_paper
 from ivr.evidence.canonical import sha256_hex
@@ -81,7 +81,8 @@ def export_bag(
         reason,
         _software(),
     )
-    return write_bag(path, target, label, custodian, papers(case, handover))
+    with quiet(path, custodian):
+        return write_bag(path, target, label, custodian, papers(case, handover))
 
 
 def export_pdf(

@@ -71,12 +71,24 @@ def renew_custody(case: Path, copy: Path) -> None:
     """
     if case == copy:
         return
-    try:
-        with waiting_lock(case):
+    with still_custody(case, copy):
+        pass
+
+
+@contextmanager
+def still_custody(case: Path, copy: Path) -> Iterator[None]:
+    """`renew_custody`, and no entry is made at the case until the end of the block.
+
+    Raises:
+        EvidenceError: the disk refused.
+    """
+    with waiting_lock(case):
+        try:
             for name in (CUSTODY, CUSTODY_HEAD):
                 shutil.copyfile(case / name, copy / name)
-    except OSError as problem:
-        raise _no_room(case, copy.parent, problem) from problem
+        except OSError as problem:
+            raise _no_room(case, copy.parent, problem) from problem
+        yield
 
 
 def unlock_case(

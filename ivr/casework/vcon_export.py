@@ -12,7 +12,7 @@ from typing import Any, Final
 from cryptography import x509
 
 from ivr.casefile import read_case
-from ivr.casework.entering import enter_custody
+from ivr.casework.entering import enter_custody, quiet
 from ivr.casework.exporting import must_be_whole
 from ivr.casework.vcon_draft import Draft, VconWish
 from ivr.casework.vcon_redacted import RedactedCopy
@@ -78,7 +78,7 @@ def export_vcon(
     file = folder / f"{case.sealed.case_id}{SUFFIX}"
     try:
         folder.mkdir(mode=0o700, parents=True)
-        with waiting_lock(path):  # no custody entry half in, half out
+        with quiet(path, custodian), waiting_lock(path):  # no custody entry half in, half out
             more = {INCLUSION: custodian.site_log.inclusion(case.sealed.case_id)}
             if ring:
                 more[KEYRING] = keyring_path(root).read_bytes()
