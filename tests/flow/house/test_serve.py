@@ -93,6 +93,9 @@ async def test_a_caller_that_hangs_up_at_once_leaves_a_case_that_says_so(serve):
     assert manifest["end"]["blame"] == "caller"
     assert manifest["verdict"]["label"] == "unsure"
     assert (await run_ivr("verify", str(case), "--json"))[0] == 0
+    code, out, _ = await run_ivr("--data", str(house.data), "verify", str(house.data), "--deep")
+    assert code == 0, out  # beside the running house
+    assert [path.name for path in (house.data / "heads").iterdir()] == ["1.jws"]
 
 
 async def test_a_caller_that_sends_no_sound_is_hung_up_on(serve):
