@@ -117,7 +117,12 @@ class _Bag:
         of_case = Case(case, {})
         for find in (of_case.structure, of_case.manifest, of_case.keyring):
             find()
-        signer, _ = check_jws(signed, BAG_TYPE, of_case.keys, tags)
+        try:
+            signer, _ = check_jws(signed, BAG_TYPE, of_case.keys, tags)
+        except Exception as problem:  # whatever broken input makes a library raise
+            raise Broken(
+                f"{SIGNATURE} over {TAG_MANIFEST}: {type(problem).__name__} {problem}"
+            ) from problem
         if signer in of_case.revoked:
             raise Broken(f"signed by key {signer}, which is revoked in {PAYLOAD}/{NAME}")
         return f"signed by key {signer}"

@@ -110,8 +110,7 @@ class Case:
         need(self.found[name] <= LARGEST_TEXT, "is larger than any case needs")
         return (self.path / name).read_bytes()
 
-    def outside(self, option: str, name: str) -> bytes | None:
-        """What was given, or what an export has beside the case."""
+    def given_or_beside(self, option: str, name: str) -> bytes | None:
         self.at = f"--{option}" if option in self.given else name
         beside = self.path.resolve().parent / name
         return self.given.get(option, beside.read_bytes() if beside.is_file() else None)
@@ -119,7 +118,8 @@ class Case:
     def chained(self, data: bytes, previous: str, end: Any = None) -> list[dict[str, Any]]:
         """Records of a log whose first must name ``previous``; ``end``: their count, last chain."""
         name, records = self.at, []
-        need(data.endswith(b"\n"), "is empty, or ends within a line")
+        is_none = not data and end == (0, previous)  # cut off before the first block
+        need(is_none or data.endswith(b"\n"), "is empty, or ends within a line")
         for n, line in enumerate(data.split(b"\n")[:-1]):
             self.at, record = f"{name} line {n + 1}", json.loads(line)
             is_next = (record["n"], record["previous"]) == (n, previous)
@@ -194,10 +194,10 @@ class Case:
     def keyring(self) -> str:
         """Each line must count: by an accepted key that is not revoked (the first by itself)."""
         key, self.own = read_key(self.read("signer.pem"))
-        self.keys, given = {self.own: key}, self.outside("key", "site.pub.pem")
+        self.keys, given = {self.own: key}, self.given_or_beside("key", "site.pub.pem")
         self.led = {self.own if given is None else read_key(given)[1]}  # to others, by the trusted
         ring, previous, size = dict[str, Any](), "0" * 64, 0
-        data = self.outside("keyring", "keyring.jsonl") or b""
+        data = self.given_or_beside("keyring", "keyring.jsonl") or b""
         for n, line in enumerate(ended[:-1] for ended in data.splitlines(True)):
             self.at = f"keyring line {n + 1}"
             said = unb64url(json.loads(line)["payload"])
@@ -216,8 +216,9 @@ class Case:
         return f"{len(ring)} keys, {len(self.revoked)} revoked" if ring else "none given"
 
     def signature(self) -> str:
-        data, keys = self.read("manifest.json"), {self.own: self.keys[self.own]}
-        check_jws(self.read("manifest.jws"), "ivr-manifest", keys, data)
+        jws, data = self.read("manifest.jws"), self.read("manifest.json")
+        self.at = "manifest.jws over manifest.json"
+        check_jws(jws, "ivr-manifest", {self.own: self.keys[self.own]}, data)
         need(self.sealed["signer"]["key_sha256"] == self.own, "is not by the key of the manifest")
         return f"manifest {self.seal} signed by key {self.own}"
 
@@ -230,7 +231,7 @@ class Case:
     def site_link(self) -> str:
         """The site's lines on this case are in its log: audit paths lead to a signed head of it."""
         link, case = self.sealed["site_link"], self.sealed["case_id"]
-        data = self.outside("inclusion", "inclusion.json")
+        data = self.given_or_beside("inclusion", "inclusion.json")
         place = f"line {link['n']} of the site's log, after {link['previous_case_id']}"
         if data is None:
             return f"{place}; not compared with that log (no --inclusion)"
@@ -254,8 +255,7 @@ class Case:
         return f"{place}; shown to be in it"
 
     def signing_key(self) -> str:
-        why = f"signed by {self.own}, which the trusted key did not endorse: it was replaced"
-        need(self.own in self.led, why)
+        need(self.own in self.led, f"signer.pem is {self.own}: the trusted key does not lead to it")
         uses = (("manifest.jws", self.own), ("custody.head.jws", self.custodian))
         for (what, key), line in zip(uses, self.lines, strict=True):
             why = f"{what} is by {key}, revoked in the site's log, and not shown to be older"
@@ -285,8 +285,8 @@ def main() -> int:
     parser.add_argument("case", type=Path, help="the case folder")
     for option in ("key", "keyring", "inclusion"):
         parser.add_argument(f"--{option}", type=argparse.FileType("rb"), metavar="FILE")
-    given = vars(parser.parse_args())
-    steps = verify_case(given.pop("case"), **{k: file and file.read() for k, file in given.items()})
+    said = vars(parser.parse_args()).items()
+    steps = verify_case(**{k: v.read() if k != "case" and v else v for k, v in said})
     for n, name, ok, detail in steps:
         line = f"{n:2}. {'ok  ' if ok else 'FAIL'} {name}: {detail}\n"
         sys.stdout.buffer.write(line.encode(sys.stdout.encoding, "backslashreplace"))
