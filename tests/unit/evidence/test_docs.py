@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ivr.evidence.bag import BagLabel, write_bag
 from ivr.evidence.custody import CustodyAction, append_custody
 from ivr.evidence.rotation import KeyRoom
-from ivr.evidence.verification import verify_here
+from ivr.evidence.verifier import verify_case
 from tests.fakes.evidence_site import Site
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -87,6 +87,9 @@ def test_an_untouched_case_passes_every_command(bag, tmp_path, algorithm):
     done = check_by_hand(case)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("endorse ") == 2
+    steps = verify_case(case)
+    assert [step for step in steps if not step.ok] == []
+    assert "shown to be in it" in next(s.detail for s in steps if s.name == "site link")
     by_script = subprocess.run(
         ["bash", "data/kiem-tra-thu-cong.sh"],
         cwd=case.parent.parent,
@@ -123,6 +126,6 @@ def test_an_added_file_fails_a_command(case):
 
 
 def test_the_pages_name_every_step_of_the_verifier_in_order(case):
-    names = ", ".join(step.name for step in verify_here(case))
+    names = ", ".join(step.name for step in verify_case(case))
     page = (DOCS / "evidence.md").read_text(encoding="utf-8")
     assert names in " ".join(page.split())

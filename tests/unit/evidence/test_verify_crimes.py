@@ -279,7 +279,8 @@ def test_spare_bits_of_the_signature_turned(copy_of_case):
         jws["signatures"][0]["signature"] = text[:-1] + other
 
     edit_json(copy_of_case / "manifest.jws", turn)
-    assert failed(copy_of_case)["signature"] == "manifest.jws was changed in its spelling"
+    found = failed(copy_of_case)["signature"]
+    assert found == "manifest.jws over manifest.json was changed in its spelling"
 
 
 def test_a_second_signature_put_beside_the_first(copy_of_case):
