@@ -78,15 +78,24 @@ class BreachDesk:
 
         Args:
             notified_at: when the authority was told; None: now. The first telling counts.
+
+        Raises:
+            UsageError: it would have been told in the future, or before the breach was detected.
         """
         async with self._database.writing("note a breach") as connection:
             row = await self._find(connection, reference)
             if row.closed_at is not None:
                 raise _closed(row.reference)
             if about is BreachField.NOTIFIED and row.notified_at is None:
-                await self._set(
-                    connection, row.reference, notified_at=notified_at or self._clock.now()
-                )
+                now = self._clock.now()
+                told_at = notified_at or now
+                if not row.detected_at <= told_at <= now:
+                    raise UsageError(
+                        f"The authority cannot have been told of {row.reference} at that time.",
+                        why="it lies before the breach was detected, or in the future",
+                        remedy="Give the time at which it was told: --at 2026-11-25T09:30.",
+                    )
+                await self._set(connection, row.reference, notified_at=told_at)
             await self._note(connection, row.reference, who, about, text)
             return _to_breach(await self._find(connection, row.reference))
 

@@ -39,7 +39,10 @@ async def test_a_breach_is_opened_noted_told_and_closed(desk, clock):
 
 
 async def test_the_time_of_the_telling_can_be_stated(desk, clock):
-    await desk.open(clock.now(), "lộ danh bạ", "hien")
+    await desk.open(clock.now() - timedelta(hours=1), "lộ danh bạ", "hien")
+    for wrong in (timedelta(minutes=1), -timedelta(hours=2)):
+        with pytest.raises(UsageError, match="at that time"):
+            await desk.note("0001", BreachField.NOTIFIED, "?", "hien", clock.now() + wrong)
     earlier = clock.now() - timedelta(minutes=3)
     told = await desk.note("0001", BreachField.NOTIFIED, "điện thoại", "hien", earlier)
     assert told.notified_at == earlier
