@@ -12,6 +12,7 @@ from ivr.clock import Clock
 from ivr.errors import IvrError
 from ivr.evidence.custody import read_custody
 from ivr.evidence.holds import standing, today
+from ivr.evidence.locked import is_locked
 from ivr.evidence.timestamp import TOKEN
 from ivr.facts.cases import CaseSummary
 from ivr.facts.judgement import Label
@@ -105,8 +106,9 @@ async def _old(settings: Settings, ledger: Ledger, now: datetime) -> list[CaseSu
 
 
 def stamp_waits(path: Path, settings: Settings) -> bool:
-    """Whether a time-stamp of the seal is wanted and has not come."""
-    return bool(settings.timestamp.url) and not (path / TOKEN).exists()
+    """Whether a time-stamp of the seal is wanted and has not come; an encrypted case gets none."""
+    is_wanted = bool(settings.timestamp.url) and not is_locked(path)
+    return is_wanted and not (path / TOKEN).exists()
 
 
 def _look(

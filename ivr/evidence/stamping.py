@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ivr.errors import EnvironmentProblem, EvidenceError, IvrError
 from ivr.evidence.durable import SEALED, waiting_lock, write_atomic
-from ivr.evidence.layout import COMMIT, case_folders, is_sealed
+from ivr.evidence.layout import COMMIT, LOCKED, case_folders, is_sealed
 from ivr.evidence.timestamp import (
     LARGEST_TOKEN,
     TOKEN,
@@ -32,9 +32,11 @@ _log = logger(__name__)
 
 
 def unstamped(vault: Path) -> tuple[Path, ...]:
-    """Sealed cases without a token, by name (which is by time); two looks at the disk a case."""
+    """Sealed cases without a token, by name (which is by time); three looks at the disk a case. Of
+    one that was encrypted before an authority was set, no token could be held against the times."""
     sealed = (path for path in case_folders(vault) if is_sealed(path))
-    return tuple(path for path in sealed if not (path / TOKEN).exists())
+    bare = (path for path in sealed if not (path / TOKEN).exists())
+    return tuple(path for path in bare if not (path / LOCKED).exists())
 
 
 @dataclass(frozen=True, slots=True)

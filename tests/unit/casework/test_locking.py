@@ -18,6 +18,7 @@ from ivr.evidence.custody import CustodyAction, append_custody, read_custody
 from ivr.evidence.layout import seal_digest
 from ivr.evidence.locked import CASE_AGE, is_locked, read_locked, reading
 from ivr.evidence.reconciling import reconcile
+from ivr.evidence.stamping import unstamped
 from ivr.evidence.verification import verify_here
 from ivr.facts.reports import Channel, DeliveryState
 from tests.fakes.kept_site import NUMBERS, WORDS, KeptSite, killed_at
@@ -123,6 +124,13 @@ def test_a_case_whose_time_stamp_waits_stays_readable(site):
     waiting = KeptSite(site.root, timestamp=stamping).settings.timestamp
     site.settings = site.settings.model_copy(update={"timestamp": waiting})
     assert lock(site) == ()
+
+
+def test_a_case_encrypted_before_an_authority_was_set_waits_for_no_time_stamp(site):
+    path = site.case()
+    assert unstamped(site.vault) == (path,)
+    lock(site)
+    assert unstamped(site.vault) == ()
 
 
 def test_a_case_that_somebody_reads_is_locked_later(site):
