@@ -459,6 +459,10 @@ TABLE: dict[str, tuple[Attack, Judge, str, str]] = {
         lambda w: (w.bag / "data/more.pdf").write_bytes(b"%PDF"),
         of_bag, "bag payload", "data/more.pdf was added",
     ),
+    "custody and proof in the export put back": (
+        lambda w: (roll_back(w.case, w.old), shutil.copy(w.old / "inclusion.json", w.case.parent)),
+        of_bag, "bag payload", "data/inclusion.json was changed",
+    ),
     "a link in the export": (
         lambda w: link(w.bag / "data/custody.csv"),
         of_bag, "bag structure", "data/custody.csv",
