@@ -267,12 +267,7 @@ def check(case: Path) -> list[tuple[str, str]]:
     for path in sorted(case.glob("derived/*.wav")):
         other = " ".join(coded.values()).strip() if path.stem == "call" else coded.get(path.stem)
         if other:
-            found.append(
-                (
-                    "not remade here",
-                    f"{path.name} has {other}; the other decoder, of `ivr verify`, does",
-                )
-            )
+            found.append(("not remade here", f"{path.name} has {other}: `ivr verify` does"))
         elif path.name not in made:
             found.append(("FAIL", f"{path.name}: the packets have no such leg"))
         else:

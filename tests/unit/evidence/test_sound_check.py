@@ -253,14 +253,8 @@ def test_a_leg_with_another_codec_is_named_and_left_to_ivr_verify(tmp_path):
     through(odd_senders.coded("gsm")).write(tmp_path)
     done = run(recorded(tmp_path))
     assert done.returncode == 0
-    assert (
-        "not remade here: caller.wav has GSM; the other decoder, of `ivr verify`, does\n"
-        in done.stdout
-    )
-    assert (
-        "not remade here: call.wav has GSM; the other decoder, of `ivr verify`, does\n"
-        in done.stdout
-    )
+    assert "not remade here: caller.wav has GSM: `ivr verify` does\n" in done.stdout
+    assert "not remade here: call.wav has GSM: `ivr verify` does\n" in done.stdout
     assert "ok: agent.wav" in done.stdout
     assert done.stdout.endswith("RESULT: 1 as the packets, 0 NOT so, 2 not remade here.\n")
 

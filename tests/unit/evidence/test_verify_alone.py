@@ -44,6 +44,9 @@ def test_it_imports_the_standard_library_and_cryptography_only():
     modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     roots = {name.split(".")[0] for name in modules}
     assert roots - set(sys.stdlib_module_names) == {"cryptography"}
+    lines = SOURCE.read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 300  # so that whoever has to trust it can read it
+    assert max(map(len, lines)) <= 100
 
 
 def test_copied_out_of_the_house_it_still_works(sealed_once, tmp_path):
