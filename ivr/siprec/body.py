@@ -101,6 +101,8 @@ def _declared(content_type: str) -> bytes | None:
 
 def _split(boundary: bytes, content: bytes, flags: list[str]) -> list[_Part]:
     quoted = boundary.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    if quoted.startswith(b"<") and quoted.endswith(b">"):
+        quoted = b"<" + quoted + b">"  # the parser takes a pair off, as around a Message-ID
     head = b'Content-Type: multipart/mixed; boundary="' + quoted + b'"\r\n\r\n'
     if content.lower().count(b"multipart/") > _MAX_NESTED:
         flags.append("multipart_unreadable")

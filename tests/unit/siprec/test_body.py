@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ivr.siprec.body import Body, read_body
@@ -56,6 +56,8 @@ BOUNDARY = st.text("abcXYZ019'()+_,-./:=?<>@!# ", min_size=1, max_size=60).filte
 )
 
 
+@example("<>", False, False, False)
+@example("<a b>", True, True, True)
 @given(BOUNDARY, st.booleans(), st.booleans(), st.booleans())
 def test_any_boundary_in_any_order_quoted_or_not(boundary, is_sdp_first, is_quoted, is_closed):
     sdp = "v=0\r\nm=audio 4000 RTP/AVP 8\r\n"
