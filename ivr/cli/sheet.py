@@ -9,7 +9,7 @@ from ivr.cli.holding import note
 from ivr.cli.outbox_files import lay_out
 from ivr.cli.output import JSON_OPTION, console, print_json, run
 from ivr.cli.receipt import described
-from ivr.reporting.vneid_sheet import LIMITS, Sheet
+from ivr.reporting.vneid_sheet import LIMITS, Sheet, SheetField
 from ivr.settings import Settings
 
 
@@ -36,17 +36,7 @@ def sheet(
         print_json(
             {
                 "case_id": made.facts.case_id,
-                "fields": [
-                    {
-                        "n": field.n,
-                        "key": field.key,
-                        "label": field.label,
-                        "value": field.value,
-                        "limit": LIMITS[field.key],
-                        "hint": field.hint,
-                    }
-                    for field in made.fields
-                ],
+                "fields": [_shape(field) for field in made.fields],
                 "files": [str(file) for file in saved],
             }
         )
@@ -54,6 +44,17 @@ def sheet(
     console.print(made.as_text(), markup=False)
     for file in saved:
         console.print(str(file), markup=False)
+
+
+def _shape(field: SheetField) -> dict[str, object]:
+    return {
+        "n": field.n,
+        "key": field.key,
+        "label": field.label,
+        "value": field.value,
+        "limit": LIMITS[field.key],
+        "hint": field.hint,
+    }
 
 
 async def _path(settings: Settings, case_id: str) -> Path:

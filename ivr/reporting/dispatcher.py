@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from ivr.clock import Clock
 from ivr.errors import DeliveryError, IvrError, StorageError
 from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Quota
 from ivr.ports import Courier, Outbox
 from ivr.reporting.case_words import VIETNAM
+from ivr.reporting.listening import Listener, listening
 from ivr.settings import ReportingSettings
 from ivr.telemetry import logger
 
@@ -63,14 +63,6 @@ def quotas(
         for channel, courier in couriers.items()
         if courier.settles_as is DeliveryState.SENT
     }
-
-
-@runtime_checkable
-class Listener(Protocol):
-    """A courier, or somebody else, to whom something comes back."""
-
-    async def listen(self) -> None:
-        """Take it until cancelled; what goes wrong is logged and tried again."""
 
 
 class Dispatcher:
@@ -119,15 +111,9 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Deliver until `stop`. A ledger that fails is logged and asked again."""
-        listening = [asyncio.create_task(_listen(each)) for each in self._listeners]
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._settings.parallel):
-                    group.create_task(self._serve())
-        finally:
-            for task in listening:
-                task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
+        async with listening(self._listeners), asyncio.TaskGroup() as group:
+            for _ in range(self._settings.parallel):
+                group.create_task(self._serve())
 
     async def run_until_idle(self) -> list[Delivery]:
         """Deliver what is due now, without waiting for later attempts.
@@ -285,13 +271,6 @@ class Dispatcher:
                 _log.info("report_settled", **_named(lease), state=delivery.state.value)
                 return delivery
         return None
-
-
-async def _listen(listener: Listener) -> None:
-    try:
-        await listener.listen()
-    except Exception:  # noqa: BLE001 - a mistake in taking replies must not stop the reports
-        _log.exception("listener_failed")
 
 
 def _named(lease: Lease) -> dict[str, object]:

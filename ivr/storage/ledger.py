@@ -29,8 +29,6 @@ from ivr.storage.schema import attempts as attempts_table
 from ivr.storage.schema import cases, decisions, reports
 from ivr.storage.upgrade import upgrade
 
-_S = DeliveryState
-
 
 class Ledger:
     """Cases and reports in one database.
@@ -98,7 +96,6 @@ class Ledger:
             StorageError: the ledger cannot be written, or holds this case under another seal.
         """
         _check_same_case(summary, filed)
-        state = _S.HELD if is_held else _S.PENDING
         now = self._clock.now()
         async with self._database.writing(f"enter case {summary.case_id}") as connection:
             await self._enter_case(connection, summary)
@@ -115,10 +112,7 @@ class Ledger:
                     taken.add(key)
                     fresh.append(report)
             if fresh:
-                rows = [
-                    report_values(report, _S.HELD if report.needs_release else state, now)
-                    for report in fresh
-                ]
+                rows = [report_values(report, now, is_held=is_held) for report in fresh]
                 await connection.execute(sa.insert(reports), rows)
         return tuple(report.report_id for report in fresh)
 

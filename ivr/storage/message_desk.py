@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from ivr.clock import Clock
 from ivr.errors import InputError
 from ivr.facts.replies import ReportedMessage
-from ivr.facts.reports import DeliveryState, Report
+from ivr.facts.reports import Report
 from ivr.storage.engine import Database
 from ivr.storage.erasure import SETTLED
 from ivr.storage.reply_tables import replies
@@ -51,11 +51,8 @@ class MessageDesk:
             }
             await connection.execute(sa.insert(messages).values(values))
             for report in filed:
-                is_waiting = is_held or report.needs_release
-                state = DeliveryState.HELD if is_waiting else DeliveryState.PENDING
-                await connection.execute(
-                    sa.insert(reports).values(report_values(report, state, now))
-                )
+                queued = report_values(report, now, is_held=is_held)
+                await connection.execute(sa.insert(reports).values(queued))
         return tuple(report.report_id for report in filed)
 
     async def message(self, message_id: str) -> ReportedMessage:

@@ -34,7 +34,10 @@ def to_summary(row: sa.Row[Any]) -> CaseSummary:
     )
 
 
-def report_values(report: Report, state: DeliveryState, now: datetime) -> dict[str, Any]:
+def report_values(report: Report, now: datetime, *, is_held: bool) -> dict[str, Any]:
+    """A report as it is queued; ``is_held``: it waits for a person though it does not say so."""
+    is_waiting = is_held or report.needs_release
+    state = DeliveryState.HELD if is_waiting else DeliveryState.PENDING
     return {
         "report_id": report.report_id,
         "case_id": None if is_message(report.case_id) else report.case_id,

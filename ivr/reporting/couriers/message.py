@@ -69,6 +69,19 @@ def build_message(
     """
     attached = [each for each in report.attachments if not each.is_linked]
     files = [(each, read_attachment(case_path, each)) for each in attached]
+    message = _headed(report, sender, moment)
+    text = report.body + postscript.text(report, moment)
+    message.set_content(text, cte="quoted-printable")
+    names = _file_names(attached)
+    for (attachment, data), name in zip(files, names, strict=True):
+        found = _MEDIA_TYPE.fullmatch(attachment.media_type)
+        kind, subtype = found.groups() if found else ("application", "octet-stream")
+        message.add_attachment(data, maintype=kind, subtype=subtype, filename=name)
+    return message
+
+
+def _headed(report: Report, sender: str, moment: datetime) -> EmailMessage:
+    """An empty message with its headers."""
     message = EmailMessage(policy=_POLICY)
     try:
         message["From"] = sender
@@ -86,13 +99,6 @@ def build_message(
     message["X-IVR-Report-Id"] = report.report_id
     message["X-IVR-Case-Id"] = report.case_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices back to us
-    text = report.body + postscript.text(report, moment)
-    message.set_content(text, cte="quoted-printable")
-    names = _file_names(attached)
-    for (attachment, data), name in zip(files, names, strict=True):
-        found = _MEDIA_TYPE.fullmatch(attachment.media_type)
-        kind, subtype = found.groups() if found else ("application", "octet-stream")
-        message.add_attachment(data, maintype=kind, subtype=subtype, filename=name)
     return message
 
 
