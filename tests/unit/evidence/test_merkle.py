@@ -4,7 +4,7 @@ anything that was changed."""
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ivr.evidence.merkle import (
@@ -107,6 +107,7 @@ CONSISTENCIES = (
     ),
 )
 TREES = st.lists(st.binary(max_size=4), min_size=1, max_size=70)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def defined_root(entries):
@@ -167,6 +168,7 @@ def test_consistency_paths_are_those_of_certificate_transparency(first, second, 
     assert hexes(consistency_path(LEAVES[:second], first)) == path
 
 
+@PATIENT
 @given(TREES)
 def test_a_growing_tree_has_the_defined_root_at_each_size(entries):
     tree = Frontier()
@@ -176,6 +178,7 @@ def test_a_growing_tree_has_the_defined_root_at_each_size(entries):
         assert tree.root == defined_root(entries[:size])
 
 
+@PATIENT
 @given(TREES, st.data())
 def test_every_leaf_is_proven_in_its_place_and_in_no_other(entries, data):
     leaves = [leaf_hash(bytes([n]) + entry) for n, entry in enumerate(entries)]
@@ -189,6 +192,7 @@ def test_every_leaf_is_proven_in_its_place_and_in_no_other(entries, data):
         assert is_included(leaves[index], other, size, path, root) == (other == index)
 
 
+@PATIENT
 @given(TREES, st.data())
 def test_an_older_tree_is_proven_and_no_other_passes_for_it(entries, data):
     leaves = list(map(leaf_hash, entries))
@@ -201,6 +205,7 @@ def test_an_older_tree_is_proven_and_no_other_passes_for_it(entries, data):
     assert not is_consistent(first, older, second, newer, changes(data, path))
 
 
+@PATIENT
 @given(TREES, st.data())
 def test_a_tree_with_any_earlier_leaf_changed_is_not_consistent(entries, data):
     leaves = list(map(leaf_hash, entries))
