@@ -14,7 +14,7 @@ from typing import Any
 from model_recipe.voices import SPREADS, VARIANTS, Speaker, draw_speaker
 
 # Voices never cross: the tune voices set the model's decoding, the test voices measure it.
-GROUP_OF = {"tuning": "tune", "test": "test"}
+GROUP_OF = {"tuning": "tune", "test": "test", "test-2": "test", "test-3": "test"}
 DIALECT_OF = {"north": "vi", "central": "vi-vn-x-central", "south": "vi-vn-x-south"}
 ROLES = ("caller", "callee")
 

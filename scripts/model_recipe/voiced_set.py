@@ -215,7 +215,7 @@ def make_part(args: argparse.Namespace, part: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make_voiced_set", description=__doc__)
-    parser.add_argument("--part", choices=("tuning", "test"), help="only this part")
+    parser.add_argument("--part", choices=tuple(GROUP_OF), help="only this part")
     parser.add_argument("--limit", type=int, help="so many calls of each part, labels balanced")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--dialogues", type=Path, default=REPOSITORY / "data" / "dialogues")
     args = parser.parse_args()
     os.nice(10)
-    for part in (args.part,) if args.part else tuple(GROUP_OF):
+    for part in (args.part,) if args.part else ("tuning", "test"):
         make_part(args, part)
 
 
