@@ -172,7 +172,8 @@ def in_child(work: Callable[[], object], *, is_killed: bool = False) -> int:
         os._exit(1)  # a child must never go on as a second pytest
 
 
-_FILE_OPERATIONS = {"open", "os.rename", "os.chmod", "os.remove", "os.link", "fcntl.flock"}
+_CHANGES = {"os.rename", "os.chmod", "os.remove", "os.link", "os.truncate"}
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def dies_in(
@@ -181,17 +182,18 @@ def dies_in(
     work: Callable[[Any], object],
     at: int,
 ) -> int:
-    """Run ``work(prepare())`` in a child process that is killed (SIGKILL) at its ``at``-th file
-    operation within ``work``; returns how many operations it saw when it was not killed."""
+    """Run ``work(prepare())`` in a child process that is killed (SIGKILL) at its ``at``-th change
+    of a file within ``work``; returns how many it saw when it was not killed. Between two changes
+    the disk stays as it is, so a kill there would show nothing else."""
     reader, writer = os.pipe()
 
     def child() -> None:
         prepared = prepare()
         seen = 0
 
-        def strike(event: str, _: object) -> None:
+        def strike(event: str, args: tuple[Any, ...]) -> None:
             nonlocal seen
-            if event in _FILE_OPERATIONS:
+            if event in _CHANGES or (event == "open" and args[2] & _WRITES):
                 seen += 1
                 if seen == at:
                     os.kill(os.getpid(), signal.SIGKILL)
