@@ -244,3 +244,14 @@ def test_what_is_left_of_deleted_cases_is_listed_on_request(site):
     (shape,) = lines(ivr(site, "cases", "list", "--deleted", "--json"))
     assert (shape["case_id"], shape["caller"], shape["label"]) == (CASE, None, "scam")
     assert shape["purged_at"]
+
+
+def test_a_case_whose_time_stamp_is_awaited_goes_only_when_that_is_said(site, monkeypatch):
+    path = site.case()
+    monkeypatch.setenv("IVR_TIMESTAMP__URL", "http://127.0.0.1:1/")
+    monkeypatch.setenv("IVR_TIMESTAMP__CA_FILE", "ca.pem")
+    line = ["cases", "purge", CASE, "--why", "hết hạn", "--yes"]
+    assert "time-stamp" in ivr(site, *line).exception.what
+    assert path.exists()
+    assert ivr(site, *line, "--unstamped").exit_code == 0
+    assert not path.exists()
