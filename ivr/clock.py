@@ -1,8 +1,11 @@
 """Time, as one object that tests can replace."""
 
 import time
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final, Protocol
+
+VIETNAM: Final = timezone(timedelta(hours=7), "+07:00")
+"""No summer time since 1975."""
 
 
 class Clock(Protocol):

@@ -22,7 +22,7 @@ from ivr.app import (
 from ivr.casework.site_proof import prove_site
 from ivr.casework.site_state import SiteTrust
 from ivr.checks import Check, Level, Probe
-from ivr.clock import SystemClock
+from ivr.clock import VIETNAM, SystemClock
 from ivr.dialogue.script import Script
 from ivr.errors import IvrError
 from ivr.evidence.layout import open_cases
@@ -32,7 +32,6 @@ from ivr.facts.reports import DeliveryState
 from ivr.filing import couriers
 from ivr.recognition import engines, viet_asr_engine
 from ivr.reporting import recipients
-from ivr.reporting.case_words import VIETNAM
 from ivr.reporting.couriers.readiness import obstacles
 from ivr.settings import Settings, resolve
 from ivr.spotting.rulebook import Rulebook

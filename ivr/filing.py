@@ -5,12 +5,11 @@ from functools import partial
 
 from ivr.casework.places import Places
 from ivr.casework.unlocking import unlocked
-from ivr.clock import Clock
+from ivr.clock import VIETNAM, Clock
 from ivr.errors import StorageError
 from ivr.facts.replies import Reply
 from ivr.facts.reports import CaseFacts, Channel, Report
 from ivr.ports import Courier
-from ivr.reporting.case_words import VIETNAM
 from ivr.reporting.compose import compose
 from ivr.reporting.couriers import chosen
 from ivr.reporting.couriers.replies import Keep

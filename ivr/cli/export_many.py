@@ -61,7 +61,7 @@ async def _cases(
     settings: Settings, since: datetime | None, label: str | None
 ) -> list[CaseSummary]:
     from ivr.app import open_ledger
-    from ivr.evidence.manifest import VIETNAM
+    from ivr.clock import VIETNAM
 
     begin = since.replace(tzinfo=VIETNAM) if since else None
     async with await open_ledger(settings) as ledger:

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import typer
 
 from ivr.cli.output import console
+from ivr.clock import VIETNAM
 from ivr.errors import EnvironmentProblem, UsageError
 from ivr.facts.papers import Block
 
@@ -18,7 +19,6 @@ OUT = typer.Option(
     None, "--out", help="Write it there; .txt, .md, .html, .pdf choose the form. Not printed then."
 )
 WHO = typer.Option("", "--who", help="Who, as a court would name them; default: this account.")
-VIETNAM = timezone(timedelta(hours=7))
 
 
 def language_of(is_english: bool) -> Language:

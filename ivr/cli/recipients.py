@@ -9,8 +9,8 @@ from rich.table import Table
 
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json
+from ivr.clock import VIETNAM
 from ivr.errors import UsageError
-from ivr.reporting.case_words import VIETNAM
 from ivr.reporting.recipients import Recipient, load
 from ivr.settings import ReportingSettings, resolve
 

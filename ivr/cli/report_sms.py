@@ -11,9 +11,9 @@ import typer
 
 from ivr.cli import context
 from ivr.cli.output import JSON_OPTION, console, print_json, run
+from ivr.clock import VIETNAM
 from ivr.errors import InputError
 from ivr.facts.replies import ReportedMessage
-from ivr.reporting.case_words import VIETNAM
 from ivr.reporting.compose import Filing
 from ivr.reporting.message_report import Draft, compose_message, draft, reported
 from ivr.reporting.recipients import load

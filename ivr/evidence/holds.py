@@ -7,15 +7,13 @@ Vietnam is over. Several may stand at the same time: one order's release does no
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta, timezone
+from datetime import date
 from pathlib import Path
 
-from ivr.clock import Clock
+from ivr.clock import VIETNAM, Clock
 from ivr.errors import UsageError
 from ivr.evidence.chained import Record
 from ivr.evidence.custody import Custodian, CustodyAction, append_custody, read_custody
-
-VIETNAM = timezone(timedelta(hours=7))
 
 
 @dataclass(frozen=True, slots=True)

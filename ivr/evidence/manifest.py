@@ -3,11 +3,11 @@ hashing the files it lists."""
 
 from collections import Counter
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ivr.clock import to_iso
+from ivr.clock import VIETNAM, to_iso
 from ivr.errors import EvidenceError
 from ivr.evidence.canonical import plain
 from ivr.evidence.case_folder import CaseFolder
@@ -23,7 +23,6 @@ from ivr.facts.call import CallClosed
 from ivr.facts.judgement import Verdict
 
 FORMAT = "ivr-case/2"
-VIETNAM = timezone(timedelta(hours=7))  # no summer time since 1975
 _MEDIA_TYPES = {
     ".pcapng": "application/x-pcapng",
     ".jsonl": "application/x-ndjson",

@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta, timezone
 from pathlib import Path
 
+from ivr.clock import VIETNAM
 from ivr.dialogue import menu, pin
 from ivr.dialogue.menu import (
     Done,
@@ -42,7 +42,6 @@ from ivr.ports import Line
 from ivr.settings import Subscriber
 from ivr.telephony.numbers import normalise
 
-VIETNAM = timezone(timedelta(hours=7))
 BY_TELEPHONE = "by the subscriber, by telephone"
 ASSERTED = frozenset({"P-Asserted-Identity", "Remote-Party-ID"})
 """Headers in which a network, not the caller, says who calls (RFC 3325 and its forerunner)."""

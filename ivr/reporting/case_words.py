@@ -1,8 +1,9 @@
 """What a case says, in words: the pieces that SMS, mail and receipt are made of."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
+from ivr.clock import VIETNAM
 from ivr.facts.call import OUR_VOICE
 from ivr.facts.judgement import PhraseHit, Stage
 from ivr.facts.reports import CaseFacts
@@ -10,7 +11,6 @@ from ivr.locale import Language, words
 from ivr.reporting.numbers import is_own
 
 # Fixed: Vietnam keeps no summer time, and a slim machine may have no time zone files.
-VIETNAM = timezone(timedelta(hours=7), "+07:00")
 
 CLAIMS = (
     Stage.AUTHORITY,

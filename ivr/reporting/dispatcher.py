@@ -13,11 +13,10 @@ from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, n
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ivr.clock import Clock
+from ivr.clock import VIETNAM, Clock
 from ivr.errors import DeliveryError, IvrError, StorageError
 from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Quota
 from ivr.ports import Courier, Outbox
-from ivr.reporting.case_words import VIETNAM
 from ivr.reporting.listening import Listener, listening
 from ivr.settings import ReportingSettings
 from ivr.telemetry import logger

@@ -6,13 +6,13 @@ early is never too late.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 
+from ivr.clock import VIETNAM
 from ivr.facts.rights import Breach, RequestKind, RequestState, SubjectRequest
 from ivr.rights.law import LawBook, Rule
 from ivr.rights.working_days import Calendar
 
-VIETNAM = timezone(timedelta(hours=7), "+07:00")
 GROUPS = {
     RequestKind.WITHDRAW: "stop",
     RequestKind.RESTRICT: "stop",

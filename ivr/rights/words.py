@@ -2,9 +2,9 @@
 
 from datetime import date, datetime
 
+from ivr.clock import VIETNAM
 from ivr.facts.papers import Paragraph
 from ivr.locale import Language, table
-from ivr.rights.deadlines import VIETNAM
 from ivr.rights.law import Rule
 
 FILE = "rights.toml"

@@ -4,13 +4,13 @@ It holds the number and the contact that an answer needs, and nothing more; both
 the request has been closed for a while. The steps stay: they prove that it was answered in time.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ivr.clock import Clock
+from ivr.clock import VIETNAM, Clock
 from ivr.errors import InputError, UsageError
 from ivr.facts.cases import CaseSummary
 from ivr.facts.rights import RequestKind, RequestState, Step, SubjectRequest
@@ -19,7 +19,6 @@ from ivr.storage.rights_tables import request_steps, subject_requests
 from ivr.storage.rows import to_summary
 from ivr.storage.schema import UtcMoment, cases, messages
 
-VIETNAM = timezone(timedelta(hours=7))
 _ERASED = {"number": "", "name": "", "contact": "", "identity": "", "details": "", "answer": ""}
 
 

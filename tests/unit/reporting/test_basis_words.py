@@ -20,16 +20,16 @@ NOTICE = Notice(
         (
             LawfulBasis(Ground.ANNOUNCEMENT, "", NOTICE, Consent("2", "2026-10-01")),
             (
-                "Người gọi được thông báo trước là cuộc gọi được ghi âm. Thông báo bắt đầu lúc 09:12 "
-                "24/11/2026 (UTC+07:00), bằng tiếng Việt, đã phát hết: “Được ghi âm.” Thuê bao đã "
-                "đồng ý theo bản 2, ngày 2026-10-01."
+                "Người gọi được thông báo trước là cuộc gọi được ghi âm. Thông báo bắt đầu lúc "
+                "09:12 24/11/2026 (UTC+07:00), bằng tiếng Việt, đã phát hết: “Được ghi âm.” "
+                "Thuê bao đã đồng ý theo bản 2, ngày 2026-10-01."
             ),
         ),
         (
             LawfulBasis(Ground.MIRROR, "Lệnh 12/2026", None, None),
             (
-                "Cuộc gọi do nhà mạng sao chép; căn cứ ghi trong cấu hình: “Lệnh 12/2026”. Hệ thống "
-                "không phát thông báo nào cho hai bên."
+                "Cuộc gọi do nhà mạng sao chép; căn cứ ghi trong cấu hình: “Lệnh 12/2026”. Hệ "
+                "thống không phát thông báo nào cho hai bên."
             ),
         ),
     ],

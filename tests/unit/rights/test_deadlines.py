@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivr.clock import VIETNAM
 from ivr.errors import SettingsError
 from ivr.facts.rights import Breach, RequestKind, RequestState
-from ivr.rights.deadlines import GROUPS, VIETNAM, end_of, last_day, local_day, remaining
+from ivr.rights.deadlines import GROUPS, end_of, last_day, local_day, remaining
 from ivr.rights.working_days import Calendar, SpecialDay, Year
 
 DAYS = st.integers(0, 60).map(lambda n: date(2026, 1, 15) + timedelta(days=n))
