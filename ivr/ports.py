@@ -11,13 +11,26 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ivr.facts.audio import AudioFrame, LegStats, WireLog
-from ivr.facts.call import CallClosed, CallOpened, Dtmf, Identity, LegName, MediaAgreed, Pickup
+from ivr.facts.call import (
+    CallClosed,
+    CallOpened,
+    Dtmf,
+    Identity,
+    LegName,
+    MediaAgreed,
+    Pickup,
+    Signalling,
+)
 from ivr.facts.judgement import PhraseHit, Verdict
 from ivr.facts.reports import Channel, Delivery, DeliveryState, Lease, Quota, Report
 from ivr.facts.speech import MissedSpan, Utterance
 
 FrameSink = Callable[[AudioFrame], None]
 """Takes one decoded frame; must return at once (microseconds) and never raise."""
+
+
+SignallingSink = Callable[[Signalling], None]
+"""Takes one SIP message; must return at once and never raise."""
 
 
 class MediaEndpoint(Protocol):
@@ -70,6 +83,9 @@ class SubscriberLine(Protocol):
     @property
     def closed(self) -> CallClosed | None: ...
 
+    def trace(self, sink: SignallingSink) -> None:
+        """As ``Line.trace``."""
+
     def events(self) -> AsyncIterator[Dtmf | MediaAgreed | CallClosed]:
         """Facts in order; ends after ``CallClosed``."""
 
@@ -114,6 +130,9 @@ class Line(Protocol):
     @property
     def closed(self) -> CallClosed | None:
         """How the call ended, or None while it lives."""
+
+    def trace(self, sink: SignallingSink) -> None:
+        """Every SIP message of the call, both ways, in order; those from before now first."""
 
     def events(self) -> AsyncIterator[Dtmf | MediaAgreed | CallClosed]:
         """Facts in order; ends after ``CallClosed``."""

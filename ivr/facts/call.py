@@ -130,6 +130,25 @@ class MediaAgreed:
     direction: str
 
 
+@dataclass(frozen=True, slots=True)
+class Signalling:
+    """One SIP message of a call, as it passed our socket.
+
+    Args:
+        at_ns: when, nanoseconds since 1970 by the wall clock.
+        is_sent: whether it was ours.
+        peer: where it came from or went to; an empty host when that is not known.
+        raw: byte for byte; empty when the call had said too much already to keep it whole.
+        is_last: no more of this call are told of, for it had too many.
+    """
+
+    at_ns: int
+    is_sent: bool
+    peer: tuple[str, int]
+    raw: bytes
+    is_last: bool = False
+
+
 class Blame(StrEnum):
     """Who ended the call."""
 

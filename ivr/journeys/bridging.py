@@ -18,6 +18,7 @@ from ivr.facts.judgement import Level
 from ivr.facts.reports import Wish
 from ivr.journeys.conversation import TICK_S, RunningCall, announce, converse, say
 from ivr.journeys.hearing import listen_to
+from ivr.journeys.signalling import keeping
 from ivr.journeys.sounded_keys import SoundedKeys
 from ivr.media.side import Side
 from ivr.ports import SubscriberLine
@@ -94,6 +95,7 @@ async def bridge(call: RunningCall, subscriber: Subscriber, tasks: asyncio.TaskG
     """
     side = call.door.add_side(LegName.CALLEE, LegName.AGENT_TO_CALLEE)
     line = await call.line.connect(subscriber.contact, side.endpoint, subscriber.ring_s)
+    line.trace(keeping(call.door, leg=LegName.CALLEE))
     bridged = Bridge(call=call, side=side, line=line)
     following = tasks.create_task(_follow(bridged))
     try:

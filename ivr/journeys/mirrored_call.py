@@ -1,7 +1,6 @@
 """A mirrored call while it runs: streams come, are held, move and go; what is said is kept."""
 
 import asyncio
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,8 +18,6 @@ from ivr.siprec.line import MirrorLine
 from ivr.siprec.metadata import Metadata
 
 WATCH_S: Final = 1.0
-KEPT_BYTES: Final = 1 << 20
-"""Later SIP messages of one call that are kept whole in the wire log; beyond that their digests."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +39,6 @@ class MirroredCall(OpenCase):
     endpoints: dict[LegName, Endpoint] = field(default_factory=dict)
     shortcomings: list[str] = field(default_factory=list)
     told_silent: set[LegName] = field(default_factory=set)
-    kept_bytes: int = 0
 
     @property
     def youngest_s(self) -> float:
@@ -155,17 +151,12 @@ def shortcomings(call: MirroredCall) -> tuple[str, ...]:
 
 
 async def keep(call: MirroredCall, message: Message) -> None:
-    """Every message that says something stands in the case: the first as original/invite.sip,
-    later ones in the wire log; what was odd about it, and who takes part, in the journal."""
+    """What a message said of the call, and what was odd about it, into the journal; the message
+    itself is in the wire log (`journeys.signalling`)."""
     flags = list(message.flags)
     digest = sha256_hex(message.raw)
-    if message.raw is not call.line.invite.raw:
-        members = {"method": message.method, "sha256": digest}
-        call.kept_bytes += len(message.raw)
-        if call.kept_bytes <= KEPT_BYTES:
-            members["base64"] = base64.b64encode(message.raw).decode("ascii")
-        call.door.note("sip_message", members)
-    elif call.line.is_siprec and message.metadata is None:
+    is_first = message.raw is call.line.invite.raw
+    if is_first and call.line.is_siprec and message.metadata is None:
         flags.append("metadata_missing")
     facts: dict[str, object] = {"method": message.method, "sha256": digest, "flags": flags}
     if message.metadata is not None:

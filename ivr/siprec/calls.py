@@ -12,14 +12,15 @@ from ivr.siprec.metadata import read_metadata
 from ivr.siprec.request import Request, printable
 from ivr.siprec.session import Session
 from ivr.siprec.sources import Rate
+from ivr.siprec.tracing import Tracing
 from ivr.siprec.transactions import ServerTransaction
 
 
 class MirroredCalls:
     """Every living call and dialog. ``terms`` is set before the first call comes."""
 
-    def __init__(self, settings: MirrorSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: MirrorSettings, tracing: Tracing) -> None:
+        self._settings, self._tracing = settings, tracing
         self._rate = Rate(settings.invites_per_s)
         self._sessions: dict[tuple[str, str], Session] = {}
         self._lines: dict[int, MirrorLine] = {}
@@ -62,6 +63,7 @@ class MirroredCalls:
         session = Session(next(self._serials), invite, line, hint, self.terms)
         self._sessions[session.dialog.key] = session
         line.join(session)
+        self._tracing.follow(request.call_id, line)
         session.begin(invite, body)
         if partner is not None or line.closed is not None:
             return None

@@ -1,10 +1,15 @@
 """Where a message came from, and the way back."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 MAX_UNSENT_BYTES: Final = 1 << 20
 """A TCP peer that reads nothing is let go when so much waits for it."""
+
+
+Sent = Callable[[bytes, tuple[str, int]], None]
+"""Told of each message that left, and where to."""
 
 
 class Flow(Protocol):
@@ -35,8 +40,10 @@ class UdpFlow:
     transport = "udp"
     is_reliable = False
 
-    def __init__(self, endpoint: asyncio.DatagramTransport, source: tuple[str, int]) -> None:
-        self._endpoint = endpoint
+    def __init__(
+        self, endpoint: asyncio.DatagramTransport, source: tuple[str, int], sent: Sent
+    ) -> None:
+        self._endpoint, self._sent = endpoint, sent
         self.source = source
 
     def answer(self, data: bytes, port: int) -> bool:
@@ -49,6 +56,7 @@ class UdpFlow:
         if self._endpoint.is_closing():
             return False
         self._endpoint.sendto(data, (self.source[0], port))
+        self._sent(data, (self.source[0], port))
         return True
 
 
@@ -58,8 +66,8 @@ class TcpFlow:
     transport = "tcp"
     is_reliable = True
 
-    def __init__(self, writer: asyncio.StreamWriter, source: tuple[str, int]) -> None:
-        self._writer = writer
+    def __init__(self, writer: asyncio.StreamWriter, source: tuple[str, int], sent: Sent) -> None:
+        self._writer, self._sent = writer, sent
         self.source = source
 
     def answer(self, data: bytes, port: int) -> bool:  # noqa: ARG002 - a connection has one port
@@ -73,4 +81,5 @@ class TcpFlow:
             transport.abort()
             return False
         self._writer.write(data)
+        self._sent(data, self.source)
         return True

@@ -1,13 +1,14 @@
 """One mirrored call: one dialog, or the two of a plain fork, as the rest of the house sees it."""
 
 import asyncio
+import dataclasses
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from ivr.facts.call import Blame, CallClosed
+from ivr.facts.call import Blame, CallClosed, Signalling
 from ivr.siprec.facts import Fact, SessionEnded
 from ivr.siprec.metadata import Metadata
 from ivr.siprec.request import Request
@@ -15,6 +16,15 @@ from ivr.siprec.session import Session
 
 MAX_WAITING_FACTS: Final = 64
 """Facts nobody reads; when it is full, the message that would bring another is refused with 503."""
+
+
+MAX_WAITING_MESSAGES: Final = 64
+"""SIP messages kept until somebody wants them."""
+
+KEPT_BYTES: Final = 1 << 20
+"""Of the messages of one call; of what comes beyond only the time is kept."""
+
+MOST_MESSAGES: Final = 2000
 
 
 class MirrorLine:
@@ -51,6 +61,9 @@ class MirrorLine:
         self._answered_ns = 0
         self._end: CallClosed | None = None
         self._over = over
+        self._signalling: deque[Signalling] = deque(maxlen=MAX_WAITING_MESSAGES)
+        self._trace: Callable[[Signalling], None] = self._signalling.append
+        self._room, self._messages = KEPT_BYTES, 0
 
     @property
     def closed(self) -> CallClosed | None:
@@ -89,6 +102,13 @@ class MirrorLine:
         for session in list(self.sessions.values()):
             session.refuse(status, reason, retry_after_s)
 
+    def trace(self, sink: Callable[[Signalling], None]) -> None:
+        """Every SIP message of this call, in order, those from before first; ``sink`` must return
+        at once."""
+        self._trace = sink
+        while self._signalling:
+            sink(self._signalling.popleft())
+
     # --- called by the sessions and the server ---------------------------------------------------
 
     def push(self, fact: Fact) -> None:
@@ -96,6 +116,16 @@ class MirrorLine:
         if self._end is None:
             self._facts.append(fact)
             self._arrived.set()
+
+    def signalled(self, message: Signalling) -> None:
+        """A SIP message came or went; told of within what one call may say."""
+        self._messages += 1
+        if self._messages > MOST_MESSAGES:
+            return
+        self._room -= len(message.raw)
+        is_last = self._messages == MOST_MESSAGES
+        raw = message.raw if self._room >= 0 else b""
+        self._trace(dataclasses.replace(message, raw=raw, is_last=is_last))
 
     def join(self, session: Session) -> None:
         """A dialog of this call begins."""

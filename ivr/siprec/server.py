@@ -25,6 +25,7 @@ from ivr.siprec.request import (
 from ivr.siprec.sdp import Accepts
 from ivr.siprec.sockets import SipSockets
 from ivr.siprec.sources import AllowedSources
+from ivr.siprec.tracing import Tracing
 from ivr.siprec.transactions import ServerTransaction, Timing, Transactions
 from ivr.telemetry import logger
 
@@ -78,8 +79,11 @@ class RecordingServer:
         self._transactions = Transactions(timing or Timing())
         self._background = Background()
         max_bytes = settings.max_message_kb * 1024
-        self._sockets = SipSockets(self._sources, max_bytes, self._take, self._unreadable)
-        self._calls = MirroredCalls(settings)
+        tracing = self._tracing = Tracing()
+        self._sockets = SipSockets(
+            self._sources, max_bytes, self._take, self._unreadable, tracing.sent
+        )
+        self._calls = MirroredCalls(settings, tracing)
         self._is_draining = False
         self.counters = Counters()
         self.address = ("", 0)
@@ -137,7 +141,7 @@ class RecordingServer:
     def _take(self, raw: bytes, flow: Flow) -> None:
         """One message. A fault of ours in one must not keep the others out."""
         try:
-            self._read(raw, flow)
+            self._tracing.received(raw, flow.source, lambda: self._read(raw, flow))
         except Exception:  # noqa: BLE001 - whatever a message does to us, the server goes on
             self.counters.faults += 1
             _log.exception("siprec.message_failed", source=flow.source[0], bytes=len(raw))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from ivr.errors import EnvironmentProblem
-from ivr.siprec.flow import Flow, TcpFlow, UdpFlow
+from ivr.siprec.flow import Flow, Sent, TcpFlow, UdpFlow
 from ivr.siprec.framing import PING, Framer, FramingError
 from ivr.siprec.sources import AllowedSources
 
@@ -35,6 +35,7 @@ class SipSockets:
     """Args:
     take: gets each message; must not wait and not raise.
     unreadable: gets the head of a message on TCP that cannot be read on, and the status.
+    sent: told of each message that leaves.
     """
 
     def __init__(
@@ -43,9 +44,10 @@ class SipSockets:
         max_bytes: int,
         take: Callable[[bytes, Flow], None],
         unreadable: Callable[[bytes, Flow, int, str], None],
+        sent: Sent,
     ) -> None:
         self._sources, self._max_bytes = sources, max_bytes
-        self._take, self._unreadable = take, unreadable
+        self._take, self._unreadable, self._sent = take, unreadable, sent
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
         self._connections: dict[asyncio.StreamWriter, asyncio.Task[Any]] = {}
@@ -73,7 +75,7 @@ class SipSockets:
     async def _open(self, host: str, port: int) -> tuple[str, int]:
         loop = asyncio.get_running_loop()
         self._udp, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(self._sources, self._hear), local_addr=(host, port)
+            lambda: _Datagrams(self._sources, self._hear, self._sent), local_addr=(host, port)
         )
         bound = self._udp.get_extra_info("socket")
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
@@ -114,7 +116,8 @@ class SipSockets:
         self._connections[writer] = task
         try:
             with suppress(ConnectionError, TimeoutError):
-                await self._read(reader, TcpFlow(writer, (str(peer[0]), int(peer[1]))))
+                source = (str(peer[0]), int(peer[1]))
+                await self._read(reader, TcpFlow(writer, source, self._sent))
         finally:
             self._connections.pop(writer)
             writer.close()
@@ -141,8 +144,10 @@ class SipSockets:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, sources: AllowedSources, hear: Callable[[bytes, Flow], None]) -> None:
-        self._sources, self._hear = sources, hear
+    def __init__(
+        self, sources: AllowedSources, hear: Callable[[bytes, Flow], None], sent: Sent
+    ) -> None:
+        self._sources, self._hear, self._sent = sources, hear, sent
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -150,7 +155,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         if self._sources.admits(addr[0]) and self._transport is not None:
-            self._hear(data, UdpFlow(self._transport, (addr[0], addr[1])))
+            self._hear(data, UdpFlow(self._transport, (addr[0], addr[1]), self._sent))
 
     def error_received(self, exc: Exception) -> None:
         """Nobody listens where an answer went: the peer's retransmission will ask again."""

@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from ivr.errors import TelephonyError
-from ivr.facts.call import CallClosed, Dtmf, MediaAgreed
+from ivr.facts.call import CallClosed, Dtmf, MediaAgreed, Signalling
 from ivr.telephony.channel import Message
 from ivr.telephony.wav import read_prompt
 
 MAX_WAITING_EVENTS = 64
 """Facts nobody reads: further keys are dropped and counted, a newer media agreement replaces the
 older one, the end of the call always finds room."""
+
+MAX_WAITING_MESSAGES = 64
+"""SIP messages kept until somebody wants them; a call that is never recorded needs none."""
 
 _plays = itertools.count(1)
 
@@ -36,6 +39,8 @@ class SipLeg:
         self._closed = asyncio.Event()
         self._end: CallClosed | None = None
         self.dropped_keys = 0
+        self._signalling: deque[Signalling] = deque(maxlen=MAX_WAITING_MESSAGES)
+        self._trace: Callable[[Signalling], None] = self._signalling.append
 
     @property
     def closed(self) -> CallClosed | None:
@@ -80,7 +85,18 @@ class SipLeg:
             self._arrived.clear()
             await self._arrived.wait()
 
+    def trace(self, sink: Callable[[Signalling], None]) -> None:
+        """Every SIP message of this call, in order, those from before first; ``sink`` must return
+        at once."""
+        self._trace = sink
+        while self._signalling:
+            sink(self._signalling.popleft())
+
     # --- called by the pool, on the loop -------------------------------------------------------
+
+    def signalled(self, message: Signalling) -> None:
+        """A SIP message came or went."""
+        self._trace(message)
 
     def played(self, play: int, problem: str | None) -> None:
         """A prompt is over; ``problem`` when it could not be played."""

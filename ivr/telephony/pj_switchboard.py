@@ -23,6 +23,7 @@ from ivr.telephony.pj_gate import Gate
 from ivr.telephony.pj_media import open_audio
 from ivr.telephony.pj_offer import HiddenMedia
 from ivr.telephony.pj_player import Prompt, RestingPlace
+from ivr.telephony.pj_trace import Trace
 from ivr.telephony.sdp import split_host_port
 from ivr.telephony.targets import Targets, is_showable
 from ivr.telephony.worker_config import WorkerConfig
@@ -38,6 +39,7 @@ class Switchboard:
         emit: hands a fact to the pool.
         own_uri: our address with ``{user}`` in place of the user part.
         stand_in: what pjsua2 is told instead of a door's address.
+        trace: hands on the messages of calls that are taken or placed.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class Switchboard:
         emit: Callable[[Message], None],
         own_uri: str,
         stand_in: Callable[[str], str],
+        trace: Trace,
     ) -> None:
         self._config = config
         self._gate = gate
         self._emit = emit
         self._own_uri = own_uri
         self._stand_in = stand_in
+        self._trace = trace
         self._targets = Targets(config.may_call)
         self._calls: dict[int, AgentCall] = {}
         self._arrived: deque[tuple[int, str]] = deque()
@@ -122,9 +126,11 @@ class Switchboard:
                 "transport": "tcp" if "/TCP" in via[:16].upper() else "udp",
             }
         )
+        self._trace.follow(message.first("Call-ID") or "", call.serial)
 
     def _forget(self, serial: int) -> None:
         call = self._calls.pop(serial, None)
+        self._trace.ended(serial)
         if call is not None and call.partner in self._calls:
             self._calls[call.partner].partner = None
 
@@ -185,6 +191,7 @@ class Switchboard:
             self._calls[serial] = call
             try:
                 call.dial(uri, self._own_uri.format(user=message["shown"]), at)
+                self._trace.follow(call.getInfo().callIdString, serial)
             except pj.Error as problem:
                 if self._calls.pop(serial, None) is not None:  # pj may have told its end already
                     self._not_dialled(serial, Pickup.UNREACHABLE, problem.reason)

@@ -1,17 +1,20 @@
 """The calls of one worker as the pool knows them: made, told what happens to them, closed."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from ivr.clock import Clock
 from ivr.errors import TelephonyError
-from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed, Pickup
+from ivr.facts.call import Blame, CallClosed, Dtmf, MediaAgreed, Pickup, Signalling
 from ivr.telemetry import logger
 from ivr.telephony.channel import Message
 from ivr.telephony.leg import SipLeg
 from ivr.telephony.line import SipLine, SubscriberLine
 from ivr.telephony.offer import read_offer
 from ivr.telephony.worker_config import WorkerConfig
+
+ENDED_LINES = 8
 
 log = logger("ivr.telephony")
 
@@ -37,6 +40,7 @@ class SeatLines:
         self._clock = clock
         self._send = send
         self._take_line = take
+        self._ended: OrderedDict[int, SipLeg] = OrderedDict()  # their last messages still come
         self._started_ns: dict[int, int] = {}
 
     def tell(self, message: Message) -> None:
@@ -45,6 +49,8 @@ class SeatLines:
             self._admit(message)
         elif (line := self.lines.get(message["serial"])) is not None:
             self._tell(line, message)
+        elif message["type"] == "signalling" and (ended := self._ended.get(message["serial"])):
+            ended.signalled(_signalling(message))
 
     def close_all(self, reason: str) -> None:
         """Every call of this place is over."""
@@ -84,6 +90,8 @@ class SeatLines:
             line.confirmed()
         elif kind == "ringing" and isinstance(line, SubscriberLine):
             line.ringing()
+        elif kind == "signalling":
+            line.signalled(_signalling(message))
         elif kind == "media":
             line.push(_media(message))
         elif kind == "dtmf":
@@ -120,7 +128,9 @@ class SeatLines:
         pickup: Pickup,
     ) -> None:
         self._started_ns.pop(serial, None)
-        line = self.lines.pop(serial)
+        line = self._ended[serial] = self.lines.pop(serial)
+        if len(self._ended) > ENDED_LINES:
+            self._ended.popitem(last=False)
         end = CallClosed(blame, reason, status, duration_s, self._clock.now())
         if isinstance(line, SubscriberLine):
             line.close_as(pickup, end)
@@ -136,6 +146,12 @@ def _unavailable(serial: int, retry_after_s: int) -> Message:
         "reason": "Service Unavailable",
         "retry_after_s": retry_after_s,
     }
+
+
+def _signalling(message: Message) -> Signalling:
+    host, port = message["peer"]
+    raw = message["raw"].encode("utf-8", "surrogateescape")
+    return Signalling(message["at_ns"], message["is_sent"], (host, port), raw, message["is_last"])
 
 
 def _media(message: Message) -> MediaAgreed:

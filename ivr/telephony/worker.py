@@ -26,6 +26,7 @@ from ivr.telephony.pj_offer import HiddenMedia
 from ivr.telephony.pj_refer import NoTransfers
 from ivr.telephony.pj_six import SixOnTheWire
 from ivr.telephony.pj_switchboard import Switchboard
+from ivr.telephony.pj_trace import Trace
 from ivr.telephony.worker_config import ALIVE_EVERY_S, TOLD_SOURCES, WorkerConfig
 
 _PUMP_MS = 10
@@ -58,7 +59,10 @@ class Worker:
         stand_in = str if self._six is None else self._six.stand_in
         if self._six is not None:
             self._six.register()
-        self._calls = Switchboard(config, self._gate, hidden, self._emit, own, stand_in)
+        trace = Trace(self._stack.library, self._emit)
+        self._calls = Switchboard(config, self._gate, hidden, self._emit, own, stand_in, trace)
+        if not trace.register():
+            self._calls.log("trace not registered: cases lack all signalling but the INVITE", "")
         hidden.is_settled = lambda: self._calls.is_settled
         if not self._gate.register():
             self._calls.log("gate not registered: a full worker answers 486", "")
