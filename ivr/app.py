@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -31,6 +30,7 @@ from ivr.recognition import engines
 from ivr.recognition.client import Recognition
 from ivr.reporting import recipients as recipient_table
 from ivr.settings import RecognitionSettings, Settings, resolve
+from ivr.settings.record import settings_record
 from ivr.siprec.server import RecordingServer
 from ivr.spotting.rulebook import Rulebook
 from ivr.spotting.sound import spelt_and_sounding
@@ -263,9 +263,8 @@ async def open_ledger(settings: Settings, clock: Clock | None = None) -> Ledger:
 
 
 def settings_digest(settings: Settings) -> str:
-    """SHA-256 of the settings as sorted JSON, named in every manifest."""
-    values = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(values.encode()).hexdigest()
+    """SHA-256 of the settings as a case keeps them (settings.json), named in every manifest."""
+    return hashlib.sha256(settings_record(settings)).hexdigest()
 
 
 @asynccontextmanager

@@ -37,6 +37,8 @@ _PURPOSES: Final = {
     INVITE: "original: INVITE as it came",
     "opened.json": "the call as it was accepted",
     "journal.jsonl": "journal of the call",
+    "settings.json": "settings in force when it was opened",
+    "settings.sealed.json": "settings that judged it, where they are others",
     "manifest.json": "sealed manifest of the case",
     "manifest.jws": "seal of the case",
     "signer.pem": "public key of the seal",

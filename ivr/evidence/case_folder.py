@@ -10,9 +10,11 @@ from typing import Any, Self
 from ivr.clock import Clock, to_iso
 from ivr.errors import EvidenceError
 from ivr.evidence.canonical import canonical, sha256_hex
+from ivr.evidence.clock_state import read_clock_state
 from ivr.evidence.durable import (
     SEALED,
     copy_atomic,
+    make_folder,
     sha256_file,
     sync_file,
     sync_folder,
@@ -29,6 +31,7 @@ from ivr.evidence.layout import (
     INVITE,
     OPENED,
     ORIGINAL,
+    SETTINGS,
     SHA256,
     WIRE,
     WIRE_CHAIN,
@@ -56,10 +59,20 @@ class CaseFolder:
 
     @classmethod
     def create(
-        cls, vault: Path, opened: CallOpened, *, raw_invite: bytes | None, site: str, clock: Clock
+        cls,
+        vault: Path,
+        opened: CallOpened,
+        *,
+        raw_invite: bytes | None,
+        site: str,
+        clock: Clock,
+        settings: bytes | None = None,
     ) -> Self:
         """Open a case before the first packet: when this returns, a power cut leaves a case
         that `recovery` finds. The folder appears under its name only once it is complete.
+
+        Args:
+            settings: those in force (`ivr.settings.record`), kept as settings.json.
 
         Raises:
             EvidenceError: the case exists, its id is no file name, or the disk refused.
@@ -75,13 +88,15 @@ class CaseFolder:
         files = {OPENED: canonical(record)}
         if raw_invite is not None:
             files[INVITE] = raw_invite
+        if settings is not None:
+            files[SETTINGS] = settings
         try:
             lock = _prepare(path, files)
         except OSError as problem:
             raise refused(path, problem) from problem
         folder = cls(path, record, Journal(path, opened.call_id, clock), lock)
         invite = {} if raw_invite is None else {"invite_sha256": sha256_hex(raw_invite)}
-        folder.record("opened", {"mode": opened.mode, **invite})
+        folder.record("opened", {"mode": opened.mode, "clock": read_clock_state(), **invite})
         return folder
 
     @classmethod
@@ -247,7 +262,7 @@ def _derived_entry(fields: Mapping[str, Any]) -> DerivedFile:
 
 def _prepare(path: Path, files: Mapping[str, bytes]) -> int:
     """Build the folder under another name, hold it, then give it its name; returns the lock."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}{DRAFT_SUFFIX}")
     draft.mkdir(mode=0o700)
     lock = try_lock(draft)

@@ -21,6 +21,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; each new name is durable."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    sync_folder(folder.parent)
+
+
 def sync_file(path: Path) -> None:
     """Make bytes that another part wrote durable."""
     handle = os.open(path, os.O_RDONLY)

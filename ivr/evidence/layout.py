@@ -2,6 +2,7 @@
 
 <vault>/<case_id>/
   opened.json        the call as it was accepted
+  settings.json      settings in force when it was opened; settings.sealed.json if others judged it
   journal.jsonl      what happened, as it happened
   original/          wire.pcapng, wire.chain.jsonl, invite.sip, or upload.<ext>
   derived/           what was made of the originals; every file names its parents
@@ -32,6 +33,8 @@ from ivr.evidence.durable import try_lock, unlock
 from ivr.facts.call import CallOpened
 
 OPENED = "opened.json"
+SETTINGS = "settings.json"
+SETTINGS_AT_SEALING = "settings.sealed.json"
 ORIGINAL = "original"
 DERIVED = "derived"
 WIRE = "original/wire.pcapng"

@@ -11,10 +11,19 @@ from ivr.clock import VIETNAM, to_iso
 from ivr.errors import EvidenceError
 from ivr.evidence.canonical import plain
 from ivr.evidence.case_folder import CaseFolder
+from ivr.evidence.clock_state import read_clock_state
 from ivr.evidence.durable import sha256_file
 from ivr.evidence.journal import JOURNAL
 from ivr.evidence.lawful_basis import lawful_basis
-from ivr.evidence.layout import DERIVED, OPENED, ORIGINAL, WIRE, WIRE_CHAIN
+from ivr.evidence.layout import (
+    DERIVED,
+    OPENED,
+    ORIGINAL,
+    SETTINGS,
+    SETTINGS_AT_SEALING,
+    WIRE,
+    WIRE_CHAIN,
+)
 from ivr.evidence.signer import Signer
 from ivr.evidence.site_log import SiteLink
 from ivr.evidence.software import running_software
@@ -22,6 +31,7 @@ from ivr.facts.audio import Recording, WireLog
 from ivr.facts.call import CallClosed
 from ivr.facts.judgement import Verdict
 
+_SETTINGS = (SETTINGS, SETTINGS_AT_SEALING)
 FORMAT = "ivr-case/2"
 _MEDIA_TYPES = {
     ".pcapng": "application/x-pcapng",
@@ -42,6 +52,7 @@ class SealMaterials:
         incomplete_reasons: why the case is not whole, in words; empty means complete.
         model_sha256 / rulebook_sha256 / settings_sha256 / scorer_sha256: what judged; None when
             nothing did; no scorer: the rules judged alone.
+        settings: the record (`ivr.settings.record`) whose digest is ``settings_sha256``.
     """
 
     wire: WireLog | None
@@ -53,6 +64,7 @@ class SealMaterials:
     settings_sha256: str | None
     incomplete_reasons: tuple[str, ...] = ()
     scorer_sha256: str | None = None
+    settings: bytes | None = None
 
 
 def build_manifest(
@@ -103,7 +115,8 @@ def list_files(folder: CaseFolder) -> list[dict[str, Any]]:
     Roles: ``original`` (as it reached us), ``record`` (written by us about the call while it
     ran), ``derived`` (can be made again).
     """
-    found = [folder.path / OPENED, folder.path / JOURNAL]
+    found = [folder.path / name for name in (OPENED, JOURNAL)]
+    found += (folder.path / name for name in _SETTINGS if (folder.path / name).exists())
     found += (p for p in (folder.path / ORIGINAL).rglob("*") if not p.is_dir())
     entries = [_kept(folder.path, path) for path in found]
     entries += [plain({**_as_fields(file), "role": "derived"}) for file in folder.derived]
@@ -118,7 +131,7 @@ def _as_fields(value: Any) -> dict[str, Any]:
 def _kept(root: Path, path: Path) -> dict[str, Any]:
     name = path.relative_to(root).as_posix()
     digest, size = sha256_file(path)
-    is_record = name in {OPENED, JOURNAL, WIRE_CHAIN}
+    is_record = name in {OPENED, JOURNAL, WIRE_CHAIN, *_SETTINGS}
     return {
         "path": name,
         "size": size,
@@ -178,9 +191,14 @@ def _times(folder: CaseFolder, closed: CallClosed | None, sealed_at: datetime) -
 
 
 def _clock(folder: CaseFolder) -> dict[str, Any]:
+    """What is known of the clock that every time in the case is from."""
+    now = read_clock_state()
+    opened = folder.journal.find("opened")
     return {
         "source": "system clock of the recording host, UTC",
-        "offset_to_utc": "not measured",
+        "offset_to_utc": now.told,
+        "at_opening": plain(opened["facts"].get("clock")) if opened else None,
+        "at_sealing": plain(now),
         "largest_step_us": folder.journal.largest_clock_step_us(),
     }
 

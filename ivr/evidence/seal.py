@@ -1,6 +1,7 @@
 """The seal: from here on, nothing in the case changes without it showing."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from ivr.evidence.layout import (
     DERIVED,
     MANIFEST,
     ORIGINAL,
+    SETTINGS,
+    SETTINGS_AT_SEALING,
     SIGNER,
     WIRE,
     WIRE_CHAIN,
     is_sealed,
+    refused,
 )
 from ivr.evidence.manifest import SealMaterials, build_manifest
 from ivr.evidence.signer import MANIFEST_TYPE, Signer
@@ -56,6 +60,7 @@ def seal(
         )
     _check_wire(folder, materials.wire)
     _write_gap_ledger(folder, materials.recordings)
+    _keep_settings(folder.path, materials.settings)
     folder.record("sealing", {"incomplete_reasons": materials.incomplete_reasons})
     try:
         with site_log.turn() as turn:
@@ -75,7 +80,8 @@ def seal(
             remedy="Free disk space or mend the disk, then run `ivr recover`.",
         ) from problem
     for entry in manifest["files"]:
-        (folder.path / entry["path"]).chmod(SEALED)
+        with suppress(OSError):  # it is sealed all the same; the mode only guards against slips
+            (folder.path / entry["path"]).chmod(SEALED)
     folder.release()
     return CaseSealed(
         case_id=folder.case_id,
@@ -101,6 +107,17 @@ def _commit(path: Path, manifest: dict[str, Any], data: bytes, signer: Signer) -
     begin_custody(path, seal_sha256, manifest["times"]["sealed_at"], signer, first_entry)
     detached = {"signatures": jws["signatures"]}  # RFC 7515, appendix F
     write_atomic(path / COMMIT, canonical(detached), SEALED)
+
+
+def _keep_settings(path: Path, settings: bytes | None) -> None:
+    """Those that judged the case, where they are not those it was opened under."""
+    kept, later = path / SETTINGS, path / SETTINGS_AT_SEALING
+    try:
+        later.unlink(missing_ok=True)  # of an attempt to seal it under others
+        if settings is not None and not (kept.exists() and kept.read_bytes() == settings):
+            write_atomic(later if kept.exists() else kept, settings, SEALED)
+    except OSError as problem:
+        raise refused(kept, problem) from problem
 
 
 def _tell(turn: Turn, told: Event) -> None:

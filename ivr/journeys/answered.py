@@ -21,9 +21,11 @@ from ivr.journeys.closing import Heard, close_case
 from ivr.journeys.conversation import RunningCall, converse, follow
 from ivr.journeys.hearing import last_words, listen_to, on_watch, stop_hearing
 from ivr.journeys.menu import menu_wanted, serve_menu
+from ivr.journeys.signalling import keeping
 from ivr.journeys.unheard import connect_unheard, may_pass
 from ivr.ports import Line
 from ivr.settings import Subscriber
+from ivr.settings.record import settings_record
 from ivr.watch.capacity import MEASURED_WITHIN_S
 
 LEGS = {
@@ -129,6 +131,7 @@ async def start_recording(line: Line, opened: CallOpened, house: House) -> Runni
                 raw_invite=line.offer.raw,
                 site=house.settings.evidence.site,
                 clock=house.clock,
+                settings=settings_record(house.settings),
             )
         )
         house.log.info("call.opened", call_id=opened.call_id, trunk=opened.trunk)
@@ -141,6 +144,7 @@ async def start_recording(line: Line, opened: CallOpened, house: House) -> Runni
     except IvrError:
         await line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
         raise
+    line.trace(keeping(door))
     return RunningCall(line=line, door=door, folder=folder, opened=opened, house=house)
 
 
@@ -176,7 +180,7 @@ async def seal_call(call: RunningCall) -> SealedCase:
     """Close the wire log and hand the case over to closing."""
     wire = await call.door.close()
     reasons = call.door.incomplete_reasons()
-    heard = Heard(tuple(call.finals), None if call.is_deaf else call.missed)
+    heard = Heard(tuple(call.finals), None if call.is_deaf else call.missed, call.final_listener)
     house = call.house
     if call.closed is not None:
         house.board.publish(call.opened.call_id, call.closed)

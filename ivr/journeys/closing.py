@@ -6,7 +6,7 @@ filed by the same steps.
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -27,8 +27,10 @@ from ivr.house import House
 from ivr.journeys.second_pass import Findings, Judged, hear_again
 from ivr.media.g711 import Samples
 from ivr.media.recordings import read_samples, write_recordings
+from ivr.ports import Listener
 from ivr.recognition.client import Recognition
 from ivr.recognition.model import ModelInfo
+from ivr.settings.record import settings_record
 
 MADE_BY = "ivr"
 JSON_TYPE = "application/json"
@@ -42,10 +44,14 @@ class Heard:
     Args:
         utterances: final utterances.
         missed: spans to listen to again; None when nothing was recognised live at all.
+        listener: has heard exactly those of ``utterances`` that have words, numbered from 0 in
+            this order, and no partial words; spares spotting them again when they are all that was
+            said, and in order of time.
     """
 
     utterances: tuple[Utterance, ...]
     missed: tuple[MissedSpan, ...] | None
+    listener: Listener | None = None
 
 
 async def close_case(
@@ -67,7 +73,15 @@ async def close_case(
     with step(folder.case_id, "relisten", house):
         utterances, unheard_s = await relisten(recordings, heard, house)
     with step(folder.case_id, "judge", house):
-        first = await asyncio.to_thread(judge_all, utterances, recordings, house.mind.model, house)
+        is_all = utterances == _numbered(u for u in heard.utterances if u.words)
+        first = await asyncio.to_thread(
+            judge_all,
+            utterances,
+            recordings,
+            house.mind.model,
+            house,
+            heard.listener if is_all else None,
+        )
     if house.mind.second is None:
         findings = Findings(first, None, None, first.verdict)
     else:
@@ -85,6 +99,7 @@ async def close_case(
             rulebook_sha256=verdict.rulebook_sha256,
             scorer_sha256=verdict.scorer_sha256 or None,
             settings_sha256=house.settings_sha256,
+            settings=settings_record(house.settings),
             incomplete_reasons=incomplete_reasons,
         )
         sealed = await asyncio.to_thread(
@@ -183,7 +198,11 @@ def order(
     begin_s = {recording.leg: recording.start_s for recording in recordings}
     spoken = [utterance for utterance in utterances if utterance.words and utterance.is_final]
     spoken.sort(key=lambda one: (begin_s.get(one.leg, 0.0) + one.words[0].start_s, one.leg))
-    return tuple(replace(utterance, index=n) for n, utterance in enumerate(spoken))
+    return _numbered(spoken)
+
+
+def _numbered(utterances: Iterable[Utterance]) -> tuple[Utterance, ...]:
+    return tuple(replace(utterance, index=n) for n, utterance in enumerate(utterances))
 
 
 def judge_all(
@@ -191,10 +210,15 @@ def judge_all(
     recordings: Sequence[Recording],
     model: ModelInfo,
     house: House,
+    has_heard: Listener | None = None,
 ) -> Judged:
-    """Spot and judge a whole call: a function of the words and the rulebook alone."""
-    listener = house.mind.spotter.listen()
-    for utterance in utterances:
+    """Spot and judge a whole call: a function of the words and the rulebook alone.
+
+    Args:
+        has_heard: has heard these very utterances in this order, while the call ran.
+    """
+    listener = has_heard or house.mind.spotter.listen()
+    for utterance in () if has_heard else utterances:
         listener.hear(utterance)
     duration_s = max((r.samples / r.rate_hz for r in recordings), default=0.0)
     verdict = house.mind.judge.judge(listener.hits, utterances, duration_s)
@@ -232,9 +256,8 @@ def _write_findings(
     folder: CaseFolder, recordings: Sequence[Recording], findings: Findings, unheard_s: float
 ) -> None:
     """Write what was heard, spotted and judged; each names what it was made from."""
-    heard_in = tuple(
-        sorted({sha256_hex(r.path.read_bytes()) for r in recordings if r.leg in SPOKEN_LEGS})
-    )
+    spoken = {f"derived/{r.path.name}" for r in recordings if r.leg in SPOKEN_LEGS}
+    heard_in = tuple(sorted({file.sha256 for file in folder.derived if file.path in spoken}))
     root = heard_in or (sha256_hex((folder.path / "opened.json").read_bytes()),)
     first, second = findings.first, findings.second
     record = RecognitionRecord(

@@ -8,7 +8,7 @@ in the middle of a call. One listener and one judge hear all legs of a call toge
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ivr.board import StepDone
@@ -60,6 +60,8 @@ class OpenCase:
     has_spoken: bool = False  # anybody but us
     verdict: Verdict | None = None  # as it stands now, partial words included
     listener: Listener | None = None
+    final_listener: Listener | None = None  # of final words alone, numbered as they came
+    final_count: int = 0
     hearers: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -136,6 +138,7 @@ def listen_to(case: OpenCase, leg: LegName, tasks: asyncio.TaskGroup) -> None:
     """
     if case.listener is None:
         case.listener = case.house.mind.spotter.listen()
+        case.final_listener = case.house.mind.spotter.listen()
     ear = case.house.mind.recognition.open(leg)
     case.legs[leg] = live = LiveLeg(ear)
     case.door.tap(leg, live.feed)
@@ -167,6 +170,9 @@ async def _hear(case: OpenCase, live: LiveLeg, listener: Listener) -> None:
                 live.quiet_from_s = max(live.quiet_from_s, live.last_word_s)
             if utterance.is_final:
                 case.finals.append(utterance)
+                if utterance.words and case.final_listener is not None:
+                    case.final_listener.hear(replace(utterance, index=case.final_count))
+                    case.final_count += 1
             _judge(case, utterance, listener)
     except IvrError as problem:  # a deaf call is still recorded, and heard again afterwards
         case.is_deaf = True

@@ -36,8 +36,10 @@ from ivr.journeys.mirrored_call import (
     watch,
 )
 from ivr.journeys.parties import Cast, Parties, read_parties
+from ivr.journeys.signalling import keeping
 from ivr.media.mirror_door import MirrorDoor
 from ivr.media.payloads import CLOCKS_HZ, COMFORT_NOISE
+from ivr.settings.record import settings_record
 from ivr.sip.name_addr import parse_uri
 from ivr.siprec.facts import (
     Fact,
@@ -153,6 +155,7 @@ async def start_recording(
             raw_invite=line.invite.raw,
             site=house.settings.evidence.site,
             clock=house.clock,
+            settings=settings_record(house.settings),
         )
         folder = await asyncio.to_thread(create)
         house.board.publish(opened.call_id, opened)
@@ -166,6 +169,7 @@ async def start_recording(
     except IvrError:
         line.refuse(503, "Service Unavailable", house.settings.sip.retry_after_s)
         raise
+    line.trace(keeping(door))
     return MirroredCall(line=line, cast=cast, door=door, folder=folder, opened=opened, house=house)
 
 
@@ -218,7 +222,7 @@ async def seal_call(call: MirroredCall) -> SealedCase:
     lacking = shortcomings(call)
     wire = await call.door.close()
     reasons = (*call.door.incomplete_reasons(), *lacking)
-    heard = Heard(tuple(call.finals), None if call.is_deaf else call.missed)
+    heard = Heard(tuple(call.finals), None if call.is_deaf else call.missed, call.final_listener)
     if call.closed is not None:
         call.house.board.publish(call.opened.call_id, call.closed)
     try:

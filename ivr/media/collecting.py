@@ -1,13 +1,38 @@
 """Reading a wire log: packets sorted to their legs, judged and counted, facts applied in order."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
 
 from ivr.facts.call import OUR_VOICE, LegName
+from ivr.media.bulk import Bytes, Fields, Numbers, Span
 from ivr.media.g711 import RATE_HZ
 from ivr.media.payloads import Coding, PayloadMap
-from ivr.media.rtp import RtpPacket, is_rtcp, parse_rtp
-from ivr.media.sequencing import Jitter, Sequencer
+from ivr.media.rtp import FIXED_HEADER, RTP_VERSION, RtpPacket, is_rtcp, parse_rtp
+from ivr.media.sequencing import MAX_MISORDER, Jitter, Sequencer
 from ivr.media.wire_format import FOREIGN, Entry, LoggedCount, LoggedFact, LoggedPacket
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Packets of sound that came with rising numbers, of one source and coding.
+
+    Args:
+        extended, at_ns, timestamp, payload_at, size: one number each; the payload is
+            ``size`` bytes from ``payload_at`` in the file.
+        payload_type, ssrc: of all of them.
+    """
+
+    run: int
+    coding: Coding
+    payload_type: int
+    ssrc: int
+    extended: Numbers
+    at_ns: Numbers
+    timestamp: Numbers
+    payload_at: Numbers
+    size: Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +54,8 @@ class CollectedLeg:
     sequencer: Sequencer = field(default_factory=Sequencer)
     jitter: Jitter = field(default_factory=lambda: Jitter(RATE_HZ))
     sounds: list[Sound] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
+    first_ns: int | None = None
     other_places: list[tuple[int, int]] = field(default_factory=list)
     accepted: int = 0
     malformed: int = 0
@@ -53,9 +80,57 @@ class CollectedLeg:
             self.jitter.feed(place.run, packet.timestamp, at_ns, coding.clock_hz)
         if coding is not None and (packet.payload or not coding.is_sound):
             self.comfort_noise += not coding.is_sound
+            self.first_ns = at_ns if self.first_ns is None else self.first_ns
             self.sounds.append(Sound(place.run, place.extended, at_ns, coding, packet))
         else:
             self.other_places.append((place.run, place.extended))
+
+    def take_many(self, fields: Fields, data: Bytes, payloads: PayloadMap) -> None:
+        """Many datagrams in their order, with the result of `take` one by one."""
+        kinds = fields.second & 0x7F
+        sounding = [k for k in np.unique(kinds).tolist() if _is_sound(payloads, k)]
+        is_plain = (fields.first == RTP_VERSION << 6) & (fields.size > FIXED_HEADER)
+        is_plain &= np.isin(kinds, sounding)
+        step = np.diff(fields.sequence) % 0x10000
+        goes_on = is_plain[1:] & is_plain[:-1] & (step >= 1) & (step <= MAX_MISORDER)
+        goes_on &= (np.diff(fields.ssrc) == 0) & (np.diff(kinds) == 0)
+        edges = [0, *(np.flatnonzero(~goes_on) + 1).tolist(), len(kinds)]
+        for first, last in pairwise(edges):
+            at = first
+            while at < last:
+                part = fields[at:last]
+                if is_plain[at] and self._take_rising(part, int(kinds[at]), payloads):
+                    break
+                begin, size = int(part.data_at[0]), int(part.size[0])
+                datagram = data[begin : begin + size].tobytes()
+                self.take(datagram, int(part.at_ns[0]), payloads)
+                at += 1
+
+    def _take_rising(self, fields: Fields, payload_type: int, payloads: PayloadMap) -> bool:
+        ssrc, at_ns = int(fields.ssrc[0]), fields.at_ns
+        placed = self.sequencer.place_rising(ssrc, fields.sequence, int(at_ns[-1]))
+        coding = payloads.coding(payload_type)
+        if placed is None or coding is None:
+            return False
+        run, extended = placed
+        self.accepted += len(extended)
+        self.types[payloads.label(payload_type)] = None
+        self.ssrcs[ssrc] = None
+        self.jitter.feed_many(run, fields.timestamp, at_ns, coding.clock_hz)
+        self.first_ns = int(at_ns[0]) if self.first_ns is None else self.first_ns
+        payload_at, size = fields.data_at + FIXED_HEADER, fields.size - FIXED_HEADER
+        self.stretches.append(
+            Stretch(
+                *(run, coding, payload_type, ssrc, extended, at_ns),
+                *(fields.timestamp, payload_at, size),
+            )
+        )
+        return True
+
+
+def _is_sound(payloads: PayloadMap, payload_type: int) -> bool:
+    coding = payloads.coding(payload_type)
+    return coding is not None and coding.is_sound
 
 
 @dataclass(slots=True)
@@ -114,6 +189,29 @@ class CollectedLog:
             self._take_count(entry)
         else:
             self._declare(entry.name)
+
+    def take_span(self, span: Span, data: Bytes) -> None:
+        """Many packets, in the order of the log.
+
+        Raises: as `take`.
+        """
+        fields = span.fields
+        if self.first_ns is None:
+            self.first_ns = int(fields.at_ns[0])
+        is_control = (fields.first >> 6 == RTP_VERSION) & (fields.size >= 2)
+        is_control &= (fields.second >= 192) & (fields.second <= 223)
+        for number in np.unique(span.interfaces).tolist():
+            name = span.names[number]
+            side, chosen = self.sides[name], span.interfaces == number
+            if name in self.strangers:
+                side.foreign_seen += int(chosen.sum())
+                continue
+            chosen &= ~is_control
+            if name == side.remote and not side.is_agreed:
+                for entry in span.entries(np.flatnonzero(chosen)):
+                    self.take(entry)
+            elif chosen.any():
+                self._leg(name).take_many(fields[chosen], data, side.payloads)
 
     @property
     def ordered_legs(self) -> list[CollectedLeg]:

@@ -113,6 +113,8 @@ def _heard_against(ours: list[LegTimeline], others: list[LegTimeline]) -> Sample
     """The right channel: our voice to the first side, but where others speak for themselves,
     from the first packet of each to its last, their sum (ours would be their echo)."""
     base = _on_log_time(next((line for line in ours if line.leg is LegName.AGENT), None))
+    if not others:
+        return base
     lines = [_on_log_time(line)[: _lead(line) + line.said] for line in others]
     total = np.zeros(max([len(base), *map(len, lines)]), dtype=np.int32)
     total[: len(base)] = base

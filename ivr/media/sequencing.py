@@ -4,8 +4,11 @@ Live tap and offline time line share both, so a second heard live is the same se
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from ivr.media.rtp import RtpPacket
 
@@ -127,6 +130,30 @@ class Sequencer:
         run.forget_old()
         return Place(run.index, extended, is_duplicate, is_reordered)
 
+    def place_rising(
+        self, ssrc: int, sequences: npt.NDArray[np.int64], last_ns: int
+    ) -> tuple[int, npt.NDArray[np.int64]] | None:
+        """Places of packets of one source whose numbers only rise, each by at most
+        ``MAX_MISORDER``: (run, extended numbers), as `place` gives them one by one. None when the
+        first does not continue the newest run so.
+
+        Args:
+            sequences: not empty.
+            last_ns: arrival of the last.
+        """
+        run = self._runs[-1] if self._runs else None
+        if run is None or run.ssrc != ssrc:
+            return None
+        steps = np.diff(sequences, prepend=run.highest) % 0x10000
+        if not 1 <= int(steps[0]) <= MAX_MISORDER:
+            return None
+        extended = run.highest + np.cumsum(steps)
+        run.taken += len(extended)
+        run.highest, run.last_ns = int(extended[-1]), last_ns
+        run.seen.update(extended[-2 * MAX_MISORDER :].tolist())  # older ones can never be asked for
+        run.forget_old()
+        return run.index, extended
+
     def _find(self, packet: RtpPacket, at_ns: int) -> tuple[_Run, int]:
         for run in reversed(self._runs):
             is_open = run is self._runs[-1] or at_ns - run.last_ns <= STRAGGLER_NS
@@ -201,6 +228,42 @@ class LegClock:
         self._end = max(self._end, offset + samples)
         return offset, anew
 
+    def place_rising(
+        self,
+        run: int,
+        packet: RtpPacket,
+        extended: npt.NDArray[np.int64],
+        stamps: npt.NDArray[np.int64],
+        at_ns: npt.NDArray[np.int64],
+        samples: int,
+        clock_hz: int,
+    ) -> npt.NDArray[np.int64]:
+        """Offsets of packets that continue the last one's run, source and clock, each with a time
+        stamp later by at most ``ABSURD_JUMP_S``, as `place` gives them one by one; of as many, from
+        the first, as lie where their arrival allows.
+
+        Args:
+            packet: any of the same source; its number and time stamp are not looked at.
+            extended: numbers with their wraps.
+            samples: what each lays out.
+        """
+        last = self._last
+        assert last is not None
+        steps = np.diff(stamps, prepend=last.packet.timestamp) % (1 << 32)
+        offsets = last.offset + np.cumsum(steps * self._rate_hz // clock_hz)
+        total_s = (at_ns - self._first_ns) / 1e9
+        allowed_s = ABSURD_JUMP_S + TOLERATED_DRIFT * np.maximum(total_s, 0.0)
+        astray = np.flatnonzero(np.abs(offsets / self._rate_hz - total_s) > allowed_s)
+        count = int(astray[0]) if len(astray) else len(offsets)
+        if count:
+            sequence, stamp = int(extended[count - 1]) % 0x10000, int(stamps[count - 1])
+            newest = replace(packet, sequence=sequence, timestamp=stamp)
+            offset = int(offsets[count - 1])
+            arrived = int(at_ns[count - 1])
+            self._last = _Placed(run, newest, clock_hz, arrived, offset, samples)
+            self._end = max(self._end, offset + samples)
+        return offsets[:count]
+
     def _by_time_stamp(
         self, last: _Placed, run: int, packet: RtpPacket, at_ns: int, clock_hz: int
     ) -> int | None:
@@ -246,6 +309,24 @@ class Jitter:
             if abs(transit_s) < ABSURD_JUMP_S:  # else the sender's clock was reset
                 self._value_s += (abs(transit_s) - self._value_s) / 16.0
         self._last = (run, timestamp, at_ns)
+
+    def feed_many(
+        self,
+        run: int,
+        stamps: npt.NDArray[np.int64],
+        at_ns: npt.NDArray[np.int64],
+        clock_hz: int,
+    ) -> None:
+        """The same of many packets of one run, in order of arrival; not empty."""
+        self.feed(run, int(stamps[0]), int(at_ns[0]), clock_hz)
+        steps = (np.diff(stamps) + (1 << 31)) % (1 << 32) - (1 << 31)
+        transits = np.abs(np.diff(at_ns) / 1e9 - steps / self._rate_hz)
+        value = self._value_s
+        for transit in transits.tolist():
+            if transit < ABSURD_JUMP_S:
+                value += (transit - value) / 16.0
+        self._value_s = value
+        self._last = (run, int(stamps[-1]), int(at_ns[-1]))
 
     @property
     def units(self) -> int:

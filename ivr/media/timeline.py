@@ -5,7 +5,6 @@ the rules so that somebody else can write this again.
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,33 +14,16 @@ import numpy as np
 from ivr.errors import MediaError
 from ivr.facts.audio import Gap, GapKind, LegStats
 from ivr.facts.call import LegName
-from ivr.media.codecs import LegDecoder
-from ivr.media.collecting import CollectedLeg, CollectedLog, Sound
+from ivr.media.bulk import BulkReader, Bytes, Span
+from ivr.media.collecting import CollectedLeg, CollectedLog
 from ivr.media.g711 import RATE_HZ, Samples
-from ivr.media.sequencing import LegClock
-from ivr.media.wire_format import WireLogReader
+from ivr.media.layout import Anchor, Layout
 
 STALLED_AFTER_NS: Final = 1_000_000_000
 """Silence at the end longer than this is ``stalled``: zeros up to the closing of the log."""
 
 LONGEST_S: Final = 24 * 3600
 """A leg that would be longer is damage, not a call: its samples would not fit into memory."""
-
-
-_SILENT: Final = np.zeros(0, dtype="<i2")
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """The time stamp could not be believed here; arrival time placed the packet.
-
-    Args:
-        offset: where the packet was placed, in samples.
-        ssrc: its source.
-    """
-
-    offset: int
-    ssrc: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +61,6 @@ class Timelines:
     is_complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _LaidOut:
-    """A packet at its place on the line; comfort noise has no samples of its own."""
-
-    offset: int
-    samples: Samples
-    sound: Sound
-
-    @property
-    def end(self) -> int:
-        return self.offset + len(self.samples)
-
-
 def read_timelines(path: Path) -> Timelines:
     """Read the wire log at ``path`` into one time line a leg.
 
@@ -99,18 +68,20 @@ def read_timelines(path: Path) -> Timelines:
         MediaError: it cannot be read, or its content is not that of a wire log.
     """
     log = CollectedLog()
-    reader = WireLogReader(path)
+    reader = BulkReader(path)
     try:
         for entry in reader:
-            log.take(entry)
+            if isinstance(entry, Span):
+                log.take_span(entry, reader.data)
+            else:
+                log.take(entry)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as problem:
         raise MediaError(
             "A fact or an interface of the wire log cannot be understood.",
             why=f"{type(problem).__name__}: {problem}",
             remedy="The file was changed or comes from another version: check its chain.",
         ) from problem
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    sha256 = hashlib.sha256(reader.data.data).hexdigest()
     ordered = log.ordered_legs
     for leg in ordered:
         side = log.side_of(leg)
@@ -118,33 +89,25 @@ def read_timelines(path: Path) -> Timelines:
             leg.foreign += side.foreign
     is_complete = log.closed_ns is not None and reader.torn_at is None and not log.lacks_packets
     # sockets are read in turn, so the first packet in the file need not be the earliest
-    starts = [leg.sounds[0].at_ns for leg in ordered if leg.sounds]
+    starts = [leg.first_ns for leg in ordered if leg.first_ns is not None]
     origin_ns = min([log.first_ns or 0, *starts])
     timelines = tuple(
-        _lay_out(leg, origin_ns, log.side_of(leg).closed_ns or log.closed_ns) for leg in ordered
+        _lay_out(leg, reader.data, origin_ns, log.side_of(leg).closed_ns or log.closed_ns)
+        for leg in ordered
     )
     return Timelines(timelines, sha256, is_complete)
 
 
-def _lay_out(leg: CollectedLeg, log_start_ns: int, closed_ns: int | None) -> LegTimeline:
+def _lay_out(
+    leg: CollectedLeg, data: Bytes, log_start_ns: int, closed_ns: int | None
+) -> LegTimeline:
     """Put the collected packets of a leg on its line."""
-    laid_out: list[_LaidOut] = []
-    clock, decoder = LegClock(RATE_HZ), LegDecoder()
-    anchors: list[Anchor] = []
-    for sound in sorted(leg.sounds, key=lambda sound: (sound.run, sound.extended)):
-        coding, packet = sound.coding, sound.packet
-        samples = _SILENT
-        if coding.is_sound:
-            samples = decoder.decode(coding.name, coding.clock_hz, packet.ssrc, packet.payload)
-        offset, anew = clock.place(sound.run, packet, sound.at_ns, len(samples), coding.clock_hz)
-        _require_possible(leg.name, offset)
-        laid_out.append(_LaidOut(offset, samples, sound))
-        if anew:
-            anchors.append(Anchor(offset, packet.ssrc))
-    line, hidden = _paint(laid_out)
-    gaps = _find_gaps(leg, laid_out)
-    start_ns = leg.sounds[0].at_ns if leg.sounds else log_start_ns
-    stalled = _stalled(laid_out, closed_ns)
+    layout = Layout(leg, data)
+    _require_possible(leg.name, *_extremes(layout))
+    line, hidden = layout.paint()
+    gaps = layout.gaps()
+    start_ns = log_start_ns if leg.first_ns is None else leg.first_ns
+    stalled = _stalled(layout, closed_ns)
     lead = round((start_ns - log_start_ns) * RATE_HZ / 1e9)
     said = len(line)
     _require_possible(leg.name, lead, said + stalled)
@@ -158,7 +121,7 @@ def _lay_out(leg: CollectedLeg, log_start_ns: int, closed_ns: int | None) -> Leg
         stats=_stats(leg, hidden),
         start_s=round((start_ns - log_start_ns) / 1e9, 6),
         said=said,
-        anchors=tuple(anchors),
+        anchors=tuple(layout.anchors),
     )
 
 
@@ -172,56 +135,21 @@ def _require_possible(leg: LegName, *offsets: int) -> None:
             )
 
 
-def _paint(laid_out: Iterable[_LaidOut]) -> tuple[Samples, int]:
-    """(samples, packets of which nothing could be placed). The first to take a sample keeps it."""
-    length = max((each.end for each in laid_out), default=0)
-    line = np.zeros(length, dtype="<i2")
-    is_free = np.ones(length, dtype=bool)
-    hidden = 0
-    for each in laid_out:
-        if len(each.samples):
-            span = slice(each.offset, each.end)
-            free = is_free[span]
-            hidden += not free.any()
-            line[span][free] = each.samples[free]
-            free[:] = False
-    return line, hidden
+def _extremes(layout: Layout) -> tuple[int, ...]:
+    if not len(layout.offsets):
+        return ()
+    return int(layout.offsets.min()), int(layout.offsets.max())
 
 
-def _find_gaps(leg: CollectedLeg, laid_out: list[_LaidOut]) -> list[Gap]:
-    """Between what was placed: ``lost`` where sequence numbers are missing, else ``silence``."""
-    others = sorted(leg.other_places)
-    gaps: list[Gap] = []
-    end, last, seen = 0, None, 0
-    for each in laid_out:
-        offset, sound = each.offset, each.sound
-        if offset > end and last is not None:
-            while seen < len(others) and others[seen] < (last.run, last.extended):
-                seen += 1
-            between = seen
-            while between < len(others) and others[between] < (sound.run, sound.extended):
-                between += 1
-            missing = sound.extended - last.extended - 1 - (between - seen)
-            is_lost = sound.run == last.run and missing > 0
-            kind = GapKind.LOST if is_lost else GapKind.SILENCE
-            before = gaps[-1] if gaps else None
-            if before is not None and (before.kind, before.offset + before.samples) == (kind, end):
-                gaps.pop()  # comfort noise within one silence
-                end = before.offset
-            gaps.append(Gap(leg.name, kind, end, offset - end))
-        end, last = max(end, each.end), sound
-    return gaps
-
-
-def _stalled(laid_out: list[_LaidOut], closed_ns: int | None) -> int:
+def _stalled(layout: Layout, closed_ns: int | None) -> int:
     """Samples of zeros between the last packet's end and the closing of the log."""
-    if not laid_out or closed_ns is None:
+    if not len(layout.offsets) or closed_ns is None:
         return 0
-    last = max(laid_out, key=lambda each: each.sound.at_ns)
-    quiet_ns = closed_ns - last.sound.at_ns
+    last_ns, samples = layout.last
+    quiet_ns = closed_ns - last_ns
     if quiet_ns <= STALLED_AFTER_NS:
         return 0
-    return max(round(quiet_ns * RATE_HZ / 1e9) - len(last.samples), 0)
+    return max(round(quiet_ns * RATE_HZ / 1e9) - samples, 0)
 
 
 def _stats(leg: CollectedLeg, hidden: int) -> LegStats:

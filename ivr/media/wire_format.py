@@ -142,7 +142,7 @@ class WireLogReader:
                     names.append(pcapng.read_interface_name(block))
                     yield LoggedInterface(names[-1])
                 else:
-                    entry = _read_entry(block, names)
+                    entry = read_entry(block, names)
                     if entry is not None:
                         yield entry
         except pcapng.TornBlock as tear:
@@ -151,7 +151,13 @@ class WireLogReader:
             self.torn_at = tear.offset
 
 
-def _read_entry(block: pcapng.Block, names: list[str]) -> Entry | None:
+def read_entry(block: pcapng.Block, names: list[str]) -> Entry | None:
+    """What a block says, other than an interface's declaration; None: nothing of ours.
+
+    Raises:
+        TornBlock: it cannot be understood.
+        MediaError: its packet is no UDP datagram.
+    """
     if block.kind == pcapng.ENHANCED_PACKET:
         packet = pcapng.read_packet(block)
         if packet.interface >= len(names):

@@ -161,6 +161,7 @@ class Window:
                 if weight is not None:
                     counts[run] -= 1
                     if not counts[run]:
+                        del counts[run]
                         self._sums[side] -= weight
 
     @property
@@ -185,7 +186,7 @@ class Window:
     @property
     def known(self) -> int:
         """Distinct runs of the suspect that the model knows."""
-        return len(+self._counts[Side.CALLER])
+        return len(self._counts[Side.CALLER])
 
 
 @dataclass(frozen=True, slots=True)

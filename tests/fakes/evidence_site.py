@@ -130,9 +130,16 @@ class Site:
     def custodian(self) -> Custodian:
         return Custodian(self.signer, self.clock, self.log)
 
-    def open_case(self, call_id: str = "01JDHZ0000000000000000CASE") -> CaseFolder:
+    def open_case(
+        self, call_id: str = "01JDHZ0000000000000000CASE", settings: bytes | None = None
+    ) -> CaseFolder:
         return CaseFolder.create(
-            self.vault, call(call_id), raw_invite=INVITE, site="dak-lak", clock=self.clock
+            self.vault,
+            call(call_id),
+            raw_invite=INVITE,
+            site="dak-lak",
+            clock=self.clock,
+            settings=settings,
         )
 
     def fill(self, folder: CaseFolder, blocks: tuple[bytes, ...] = BLOCKS) -> SealMaterials:

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from ivr.errors import EvidenceError
+from ivr.evidence.canonical import sha256_hex
 from ivr.evidence.case_folder import CaseFolder
+from ivr.evidence.clock_state import read_clock_state
 from ivr.evidence.custody import CustodyAction, append_custody, read_custody
 from ivr.evidence.layout import is_sealed
 from ivr.evidence.manifest import SealMaterials
 from ivr.evidence.recovery import find_unsealed
 from ivr.evidence.verification import verify_here
 from ivr.facts.call import Mode
+from ivr.settings import Settings
+from ivr.settings.record import settings_record
 from tests.fakes.evidence_site import call, dies_in
 
 
@@ -37,10 +41,48 @@ def test_the_manifest_says_when_in_utc_and_in_vietnam_and_when_the_caller_was_to
     assert times["closed_at"] == "2026-11-25T02:01:02.000000Z"
 
 
-def test_the_clock_is_not_claimed_to_be_right(site):
+def test_the_clock_is_as_right_as_the_kernel_says_and_no_more(site):
     clock = manifest_of(site.sealed().path)["clock"]
-    assert clock["offset_to_utc"] == "not measured"
+    state = read_clock_state()
+    assert clock["at_sealing"]["is_synchronised"] == state.is_synchronised
+    assert clock["at_opening"]["kept_by"] == state.kept_by
+    assert clock["offset_to_utc"].startswith(
+        "not measured: " if not state.is_synchronised else "est"
+    )
     assert clock["largest_step_us"] == 0
+
+
+def test_the_settings_in_force_are_in_the_case_and_others_that_judged_it_too(site):
+    record = settings_record(Settings(_env_prefix="IVR_TEST_"))
+    folder = site.open_case(settings=record)
+    materials = dataclasses.replace(
+        site.fill(folder), settings=record, settings_sha256=sha256_hex(record)
+    )
+    path = site.seal(folder, materials).path
+    files = {f["path"]: f for f in manifest_of(path)["files"]}
+    assert files["settings.json"]["sha256"] == manifest_of(path)["settings_sha256"]
+    assert files["settings.json"]["role"] == "record"
+    other = site.open_case("01OTHER", settings=b"older\n")
+    path = site.seal(other, dataclasses.replace(site.fill(other), settings=record)).path
+    assert (path / "settings.json").read_bytes() == b"older\n"
+    assert (path / "settings.sealed.json").read_bytes() == record
+    assert all(s.ok for s in verify_here(path, site.public_key, site.log_path))
+
+
+def test_the_kept_settings_name_nobody_and_no_secret():
+    settings = Settings(
+        _env_prefix="IVR_TEST_",
+        subscribers=[{"access": "hien", "number": "+84987654321", "allow": ["+84912345678"]}],
+        mirror={"protected_numbers": ["+84900000001"]},
+        storage={"ledger_url": "postgresql+asyncpg://ivr:geheim@db/ivr"},
+    )
+    record = settings_record(settings)
+    for word in (b"hien", b"84987654321", b"84912345678", b"84900000001", b"geheim"):
+        assert word not in record
+    kept = json.loads(record)
+    assert kept["subscribers"][0]["allow"] == {"left_out": 1}
+    assert kept["subscribers"][0]["mode"] == "answer"
+    assert kept["verdict"]["filing_threshold"] == settings.verdict.filing_threshold
 
 
 def test_the_manifest_says_who_called_what_judged_and_which_program(site):
