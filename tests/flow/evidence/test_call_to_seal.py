@@ -55,6 +55,8 @@ async def test_a_call_through_the_real_door_is_sealed_copied_and_verified(tmp_pa
     assert failed(copy, site) == []
     append_custody(sealed.path, CustodyAction.PLAYED, site.custodian, actor="An", reason="")
     assert failed(sealed.path, site) == []
+    (older,) = failed(copy, site)  # the log of the site knows of the entry that the copy lacks
+    assert older.startswith("site link: ")
     moved = WireLog(**{**_fields(played.wire), "path": copy / "original/wire.pcapng"})
     assert redecode_matches(moved, [copy / "derived/caller.wav"]) == ()
 
@@ -63,7 +65,8 @@ async def test_a_call_through_the_real_door_is_sealed_copied_and_verified(tmp_pa
     data = bytearray(wire.read_bytes())
     data[len(data) // 2] ^= 1
     wire.write_bytes(data)
-    assert [line.split(":")[0] for line in failed(copy, site)] == ["files", "wire chain"]
+    found = [line.split(":")[0] for line in failed(copy, site)]
+    assert found == ["files", "wire chain", "site link"]
 
 
 def _fields(wire: WireLog) -> dict[str, object]:
