@@ -7,6 +7,7 @@ packet, to the same result.
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -160,8 +161,8 @@ class Layout:
 
     def _place(self) -> Iterator[_Piece]:
         clock, decoder = LegClock(RATE_HZ), LegDecoder()
-        edges = np.flatnonzero(~self._goes_on()).tolist()
-        for first, last in zip(edges, [*edges[1:], len(self._run)], strict=True):
+        edges = [*np.flatnonzero(~self._goes_on()).tolist(), len(self._run)]
+        for first, last in pairwise(edges):
             n = first
             while n < last:
                 yield self._place_one(n, clock, decoder)
