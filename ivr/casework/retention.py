@@ -58,11 +58,13 @@ async def plan(
         StorageError: the ledger cannot be read.
     """
     waiting = await ledger.erasure.open_reports()
+    reported = await ledger.erasure.reported()
     now = clock.now()
     found = []
     cases = await (_old(settings, ledger, now) if due_only else ledger.cases(limit=_ALL))
     for case in cases:
-        kept = await asyncio.to_thread(_look, case, settings, waiting, clock)
+        rule = settings.retention.rule(case.label, is_reported=case.case_id in reported)
+        kept = await asyncio.to_thread(_look, case, rule, settings, waiting, clock)
         if not due_only or (kept.due_at is not None and kept.due_at <= now):
             found.append(kept)
     return tuple(sorted(found, key=_order))
@@ -98,7 +100,8 @@ async def _old(settings: Settings, ledger: Ledger, now: datetime) -> list[CaseSu
     """Cases that were opened so long ago that they may be due: a case is sealed after that."""
     found: list[CaseSummary] = []
     for label in Label:
-        days = settings.retention.days(label)
+        terms = (settings.retention.days(label), settings.retention.reported_days)
+        days = min(filter(None, terms), default=0)
         if days:
             before = now - timedelta(days=days)
             found += await ledger.cases(limit=_ALL, label=label.value, before=before)
@@ -112,10 +115,14 @@ def stamp_waits(path: Path, settings: Settings) -> bool:
 
 
 def _look(
-    case: CaseSummary, settings: Settings, waiting: Mapping[str, Sequence[Delivery]], clock: Clock
+    case: CaseSummary,
+    of_settings: tuple[str, float],
+    settings: Settings,
+    waiting: Mapping[str, Sequence[Delivery]],
+    clock: Clock,
 ) -> Kept:
-    days = settings.retention.days(case.label)
-    rule = f"retention.{case.label}_days={days:g}"
+    name, days = of_settings
+    rule = f"retention.{name}={days:g}"
     path = Places.of(settings).case(case.case_id)
     obstacles = [
         f"report {each.report_id[:12]} is {each.state.value}"

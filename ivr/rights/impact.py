@@ -162,17 +162,19 @@ def _recipient(each: Addressee, word: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _retention(claims: Claims, word: Mapping[str, str], language: Language) -> Rows:
+    def term_of(days: float) -> str:
+        return word["retention_days"].format(days=f"{days:g}") if days else word["retention_person"]
+
     rows = []
+    chosen = claims.settings.retention
     for label in LABELS:
         said = claims.say(f"retention.{label}_days")
-        days = claims.settings.retention.days(label)
-        term = word["retention_days"].format(days=f"{days:g}") if days else word["retention_person"]
         what = word["retention_label"].format(label=words(language)["label"][label])
-        rows.append((what, term, said))
-    spam_days = claims.settings.retention.spam_days
-    term = word["retention_days"].format(days=f"{spam_days:g}")
-    term = term if spam_days else word["retention_person"]
-    rows.append((word["retention_messages"], term, claims.say("retention.spam_days")))
+        rows.append((what, term_of(chosen.days(label)), said))
+    said = claims.say("retention.reported_days")
+    rows.append((word["retention_reported"], term_of(chosen.reported_days), said))
+    said = claims.say("retention.spam_days")
+    rows.append((word["retention_messages"], term_of(chosen.spam_days), said))
     days_kept = claims.settings.rights.erase_after_days
     term = word["retention_days"].format(days=days_kept)
     rows.append((word["retention_requests"], term, claims.say("rights.erase_after_days")))

@@ -22,6 +22,11 @@ class RetentionSettings(Section):
     scam_days: Days = Field(
         default=0.0, description="The same for scam; 0: until a person closes it (`cases purge`)."
     )
+    reported_days: Days = Field(
+        default=0.0,
+        description="Instead of the label's, once a report of the call went out, advertising "
+        "apart: the authority may ask for it; 0: until a person closes it.",
+    )
     sweep_every_s: float = Field(
         default=600.0, gt=0, description="How often `ivr serve` deletes, and encrypts, what is due."
     )
@@ -29,6 +34,12 @@ class RetentionSettings(Section):
     def days(self, label: str) -> float:
         """Days for a verdict's label; 0: never by itself, as for a label without a rule."""
         return float(getattr(self, f"{label}_days", 0.0))
+
+    def rule(self, label: str, *, is_reported: bool) -> tuple[str, float]:
+        """The setting that decides over a call, and its days."""
+        if is_reported and label != "spam":
+            return "reported_days", self.reported_days
+        return f"{label}_days", self.days(label)
 
 
 class EncryptionSettings(Section):

@@ -37,6 +37,16 @@ class Erasure:
                 found.setdefault(row.case_id, []).append(to_delivery(row))
         return found
 
+    async def reported(self) -> frozenset[str]:
+        """Cases of which a report went out."""
+        query = (
+            sa.select(reports.c.case_id)
+            .where(reports.c.state == DeliveryState.SENT.value, reports.c.case_id.is_not(None))
+            .distinct()
+        )
+        async with self._database.reading("look for reported cases") as connection:
+            return frozenset((await connection.execute(query)).scalars())
+
     async def begin(self, case_id: str, now: datetime) -> list[Delivery]:
         """From here on no report of the case is queued or sent on its way; unless some are open:
         then these are returned and nothing is changed. A case that the ledger does not know has

@@ -71,6 +71,20 @@ def test_what_is_due_goes_and_what_is_not_stays(site):
     assert [case.case_id for case in plan(site)] == ["01JDHZ000000000000000YOUNG"]
 
 
+def test_a_case_that_was_reported_is_kept_for_the_authority_whatever_its_label_says(site):
+    path = site.case()
+    site.file(path, Channel.SMS)
+    site.clock.set_by = timedelta(days=4000)
+    (case,) = plan(site)
+    assert (case.due_at, case.rule) == (None, "retention.reported_days=0")
+    assert sweep(site) == ()
+
+
+def test_advertising_goes_though_it_was_reported():
+    assert RetentionSettings().rule("spam", is_reported=True) == ("spam_days", 90)
+    assert RetentionSettings().rule("clean", is_reported=True) == ("reported_days", 0)
+
+
 def keep_by_hold(site, path):
     hold(path, site.custodian, actor="CQĐT", reason="QĐ 7", until=None)
 
