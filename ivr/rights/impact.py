@@ -152,7 +152,7 @@ def _categories(word: Mapping[str, str]) -> Rows:
 
 def _recipient(each: Addressee, word: Mapping[str, str]) -> tuple[str, ...]:
     if each.refusal:
-        state = word["not_used"].format(why=each.refusal)
+        state = word["not_used"]
     elif each.verified_on is not None and not each.is_public:
         state = word["usable"].format(date=shown_day(each.verified_on))
     else:
