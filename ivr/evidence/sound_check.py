@@ -106,7 +106,7 @@ class Log:
         self.sides: dict[str, Any] = {}  # of the call, by interface
         self.legs: dict[str, Leg] = {}
         self.first = self.closed = 0
-        if data[:4] + data[8:12] != b"\n\r\r\n\x4d\x3c\x2b\x1a":
+        if data and data[:4] + data[8:12] != b"\n\r\r\n\x4d\x3c\x2b\x1a":  # may be cut off at once
             raise ValueError("it does not begin as a little-endian pcapng file")
         names: list[str] = []
         for kind, body in blocks(memoryview(data)):

@@ -163,6 +163,14 @@ def test_blocks_of_other_programs_are_passed_over(tmp_path):
     assert set(words(recorded(tmp_path)).values()) == {"ok"}
 
 
+def test_a_log_that_was_cut_off_before_its_first_block_has_no_sound(tmp_path):
+    wire = tmp_path / "original" / "wire.pcapng"
+    wire.parent.mkdir()
+    (tmp_path / "derived").mkdir()
+    wire.write_bytes(b"")
+    assert words(recorded(tmp_path)) == {"call.wav": "ok"}
+
+
 @pytest.mark.parametrize("name", ["PCMA", "PCMU"])
 def test_every_code_of_both_laws(name):
     assert sound_check.LAWS[name] == g711.decode(name, bytes(range(256))).tolist()
