@@ -110,7 +110,7 @@ def grounds_now(settings: Settings, law: Law, now: datetime, language: Language)
     refused = [
         (each.id, each.refusal)
         for each in addressees(settings, now)
-        if each.refusal and not each.refusal.startswith("it is not enabled")
+        if each.refusal and each.is_enabled
     ]
     today = local_day(now)
     return grounds(settings, notices(settings), law, today, refused, language)
@@ -143,5 +143,6 @@ def _addressee(each: Recipient, settings: Settings, now: datetime) -> Addressee:
         legal_basis=each.legal_basis,
         verified_on=each.verified_on,
         is_public=each.kind in PUBLIC_KINDS,
+        is_enabled=each.is_enabled,
         refusal=refusal or "",
     )

@@ -51,7 +51,7 @@ def lock_case(
             tidy(path, places)
             try:
                 _lock(path, places, custodian, recipients, actor)
-            except BaseException:
+            except BaseException:  # a cancelled task, too, must leave one whole state; raised on
                 tidy(path, places)
                 raise
     except OSError as problem:

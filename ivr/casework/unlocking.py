@@ -109,8 +109,8 @@ def unlock_case(
             try:
                 _open(path, path, settings)
                 settle(path)
-            except BaseException:
-                tidy(path, places)  # half of it must not stay readable
+            except BaseException:  # whatever ends it, half must not stay readable; raised on
+                tidy(path, places)
                 raise
             append_custody(path, CustodyAction.UNLOCKED, custodian, actor=actor, reason=reason)
             drop_clear_and_unlock(path, places)

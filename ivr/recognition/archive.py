@@ -66,6 +66,7 @@ def unpack_model(source: Path, models_dir: Path, name: str) -> ModelInfo:
         try:
             with zipfile.ZipFile(source) as opened:
                 _unpack(source, opened, inside)
+        # zipfile raises NotImplementedError for a compression or encryption it does not know.
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as problem:
             raise refused(source, f"it is no sound zip archive: {problem}") from problem
         tops = list(inside.iterdir())

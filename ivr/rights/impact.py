@@ -39,6 +39,7 @@ class Addressee:
 
     Args:
         is_public: a short code, or this machine: needs no verification.
+        is_enabled: whether the controller wants it used at all.
         refusal: why nothing is sent there today; empty: it is used.
     """
 
@@ -50,6 +51,7 @@ class Addressee:
     legal_basis: str
     verified_on: date | None
     is_public: bool
+    is_enabled: bool
     refusal: str
 
 

@@ -179,7 +179,16 @@ def in_child(work: Callable[[], object], *, is_killed: bool = False) -> int:
         os._exit(1)  # a child must never go on as a second pytest
 
 
-_CHANGES = {"os.rename", "os.chmod", "os.remove", "os.link", "os.truncate"}
+_CHANGES = {
+    "os.chmod",
+    "os.link",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.truncate",
+    "sqlite3.connect",
+}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 

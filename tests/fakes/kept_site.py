@@ -1,9 +1,6 @@
 """A site whose cases are in the ledger with reports, as `ivr serve` leaves them."""
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,17 +13,13 @@ from ivr.facts.reports import Attachment, Channel, DeliveryState, Lease, Report
 from ivr.reporting.couriers.folder import FolderCourier
 from ivr.settings import Settings
 from ivr.storage.ledger import Ledger
-from tests.fakes.evidence_site import Site, in_child
+from tests.fakes.evidence_site import Site
 from tests.fakes.judged_case import judged_case
 
 T = TypeVar("T")
 
 WORDS = ("ma túy", "tạm giữ ngay", "thiếu tá")
 NUMBERS = ("912345678", "987654321")  # caller and subscriber of the fake call, in any spelling
-CHANGES = {
-    "os.rename", "os.chmod", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "sqlite3.connect",
-}  # fmt: skip
-WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class KeptSite(Site):
@@ -115,33 +108,3 @@ def _report(case_id: str, channel: Channel) -> Report:
         attachments=files if channel is Channel.WEBHOOK else (),
         template_sha256="e" * 64,
     )
-
-
-def killed_at(prepare: Callable[[], T], work: Callable[[T], object], at: int) -> int:
-    """Run ``work(prepare())`` in a child process that is killed (SIGKILL) at its ``at``-th file
-    operation that changes something within ``work``; returns how many it saw when not killed."""
-    reader, writer = os.pipe()
-
-    def child() -> None:
-        prepared = prepare()
-        seen = 0
-
-        def strike(event: str, details: tuple[Any, ...]) -> None:
-            nonlocal seen
-            is_write = event == "open" and bool(details[2] & WRITES)
-            if is_write or event in CHANGES:
-                seen += 1
-                if seen == at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(strike)
-        work(prepared)
-        os.write(writer, seen.to_bytes(4, "big"))
-
-    pid = in_child(child)
-    os.close(writer)
-    _, status = os.waitpid(pid, 0)
-    answer = os.read(reader, 4)
-    os.close(reader)
-    assert answer or os.WIFSIGNALED(status)
-    return int.from_bytes(answer, "big")

@@ -21,7 +21,8 @@ from ivr.evidence.reconciling import reconcile
 from ivr.evidence.stamping import unstamped
 from ivr.evidence.verification import verify_here
 from ivr.facts.reports import Channel, DeliveryState
-from tests.fakes.kept_site import NUMBERS, WORDS, KeptSite, killed_at
+from tests.fakes.evidence_site import dies_in, in_child
+from tests.fakes.kept_site import NUMBERS, WORDS, KeptSite
 
 CASE = "01JDHZ0000000000000JUDGED"
 MARKS = [mark.encode() for mark in (*NUMBERS, *WORDS)]
@@ -240,9 +241,10 @@ def test_copies_of_killed_readers_go_at_the_next_start_and_those_of_living_ones_
         with unlocked(path, kept.settings):
             Path("/dev/null").open("w").close()  # the moment of death
 
-    total = killed_at(lambda: KeptSite.encrypting(site.root), read, 0)
+    total = dies_in(in_child, lambda: KeptSite.encrypting(site.root), read, 0)
     deaths = [
-        killed_at(lambda: KeptSite.encrypting(site.root), read, n) for n in range(2, total, 5)
+        dies_in(in_child, lambda: KeptSite.encrypting(site.root), read, n)
+        for n in range(2, total, 5)
     ]
     assert set(deaths) == {0}
     assert len(list(work.iterdir())) >= 3
@@ -280,7 +282,7 @@ def test_killed_at_any_moment_a_case_is_readable_or_encrypted_and_the_same(
 
     def die(folder: Path, at: int) -> int:
         shutil.copytree(model, folder)
-        return killed_at(lambda: KeptSite.encrypting(folder / "ivr-data"), work, at)
+        return dies_in(in_child, lambda: KeptSite.encrypting(folder / "ivr-data"), work, at)
 
     operations = die(quick_disk / "whole", 0)
     assert operations > 15

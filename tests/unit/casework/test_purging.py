@@ -17,7 +17,8 @@ from ivr.evidence.holds import hold, release, today
 from ivr.evidence.keyring import Keyring
 from ivr.evidence.tombstone import read_tombstone, tombstone_path
 from ivr.facts.reports import Channel, DeliveryState
-from tests.fakes.kept_site import KeptSite, killed_at
+from tests.fakes.evidence_site import dies_in, in_child
+from tests.fakes.kept_site import KeptSite
 
 CASE = "01JDHZ0000000000000JUDGED"
 OTHER = "01JDHZ0000000000000JUDGED2"
@@ -173,7 +174,7 @@ def test_killed_at_any_moment_the_next_start_finishes_the_deletion_or_nothing_ha
         def prepare():
             return KeptSite(root)
 
-        return killed_at(prepare, purge, at)
+        return dies_in(in_child, prepare, purge, at)
 
     operations = die(quick_disk / "whole", 0)
     assert operations > 30
